@@ -1,0 +1,47 @@
+"""The policy every test runs under: float64, a warm compilation cache, the same hypothesis examples each time."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import jax
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+# Set here and not in vtrial: importing the library sets no flag.
+jax.config.update("jax_enable_x64", True)
+
+hypothesis.settings.register_profile("vtrial", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("vtrial")
+
+
+def _cache_compilations() -> None:
+    """Keeps compiled programs in the user's cache directory, also for the commands that tests start."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    directory = Path(os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(base / "vtrial" / "jax")))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home costs time, not results
+        del os.environ["JAX_COMPILATION_CACHE_DIR"]
+        return
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+_cache_compilations()
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    """The root of the checkout."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def shared_facts() -> Path:
+    """The folder of published facts that lies beside some checkouts; a test that needs it is skipped without."""
+    facts = REPO.parent / "shared" / "facts"
+    if not facts.is_dir():
+        pytest.skip(f"no published facts at {facts}: they lie beside the checkout, not in it")
+    return facts

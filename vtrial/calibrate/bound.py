@@ -1,0 +1,68 @@
+"""A problem bound to what it needs: settings of its arms, the quasi-random cohort, the prediction of its fit rows."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from ..conduct.setting import setting
+from ..endpoints import replicate, smooth
+from ..library.problems import Problem, internal
+from . import targets
+
+# Of the scrambled Sobol points; fixed, so that a posterior can be checked against the same prediction.
+COHORT_SEED = 20121
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``predict(values)`` maps parameter values by name, in the problem's units, to the (row,) fit statistics."""
+
+    problem: Problem
+    rows: list = field(hash=False)
+    settings: dict = field(hash=False)
+    cohort: smooth.Cohort
+
+    def predict(self, values):
+        wanted = internal(self.problem.free, values)
+        return smooth.predictor(self.settings, self.rows, self.cohort)(wanted)
+
+
+def bind(problem, subjects=None, seed=COHORT_SEED):
+    """Binds a problem's fit rows; ``subjects`` replaces the problem's number of quasi-random subjects."""
+    rows = problem.rows("fit")
+    settings = settings_of(problem, rows)
+    cohort = smooth.Cohort.make(list(settings.values()), rows, subjects or problem.subjects, seed)
+    return Bound(problem, rows, settings, cohort)
+
+
+def settings_of(problem, rows, **alternatives):
+    """(trial, arm) -> `Setting` of the arms that some rows need."""
+    arms = dict.fromkeys((r.trial, r.arm) for r in rows)
+    return {(t, a): setting(problem.trials[t], a, problem.effect, **alternatives) for t, a in arms}
+
+
+def sampling_covariances(bound, values, key, replicates=400):
+    """Sampling covariance of each trial's normal rows, on their natural scales, from replicate trials at ``values``.
+
+    Returns trial -> covariance (row, row), the rows in the order of the problem.
+    """
+    wanted = internal(bound.problem.free, values)
+    parts = {}
+    for (trial, arm), rows in _normal_rows(bound.rows).items():
+        stats = replicate.statistics(bound.settings[trial, arm], rows, wanted, key, replicates=replicates)["rows"]
+        scaled = [np.asarray(targets.to_scale(targets.scale(r), stats[:, i])) for i, r in enumerate(rows)]
+        parts.setdefault(trial, []).append(np.atleast_2d(np.cov(np.stack(scaled))))
+    # arms are independent
+    return {trial: block_diag(*blocks) for trial, blocks in parts.items()}
+
+
+def _normal_rows(rows):
+    groups = {}
+    for row in rows:
+        if not row.table and not targets.is_count(row):
+            groups.setdefault((row.trial, row.arm), []).append(row)
+    return groups
+
+
+__all__ = ["COHORT_SEED", "Bound", "bind", "sampling_covariances", "settings_of"]

@@ -1,0 +1,163 @@
+"""A calibration from problem to posterior: covariance, mode, covariance again, mode, chains, results."""
+
+import hashlib
+import json
+import pickle
+import shutil
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import bad
+from ..output import write_text, write_whole
+from ..progress import bar, say
+from . import bound as binding
+from . import mode as modes
+from . import results, sample, targets
+from .model import names
+
+REPLICATES = 400
+
+
+def calibrate(problem, *, chains=4, warmup=300, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.9):
+    """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
+
+    Chains are checkpointed under ``out/checkpoint`` after every block; ``resume`` continues them and gives the same
+    draws. Returns the DataTree and the seconds each part took.
+    """
+    out = Path(out or results.folder(problem.name))
+    plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
+    plan |= {"target_accept": target_accept, "inputs": results.inputs(problem)}
+    checkpoint = _checkpoint(out / "checkpoint", plan, resume)
+    seconds, bound = {}, binding.bind(problem, subjects)
+    fitted = targets.gather(bound.rows)
+    energy = modes.energy(bound, fitted)
+    with _timed(seconds, "mode"):
+        mode, covariances = _start(checkpoint, bound, energy, seed)
+    with _timed(seconds, "chains"):
+        u, stats = _chains(energy, mode, covariances, checkpoint, plan)
+    with _timed(seconds, "results"):
+        data = _tree(bound, fitted, mode, covariances, u, stats, plan)
+        manifest = results.manifest(problem, seconds={k: round(v, 1) for k, v in seconds.items()}, **_sampler(plan))
+        results.save(out, data, manifest)
+    shutil.rmtree(checkpoint)
+    return data, seconds
+
+
+def _sampler(plan):
+    kept = {k: v for k, v in plan.items() if k != "inputs"}
+    return {"sampler": kept, "cohort_seed": binding.COHORT_SEED, "dtype": str(jnp.result_type(float))}
+
+
+class _timed:
+    def __init__(self, seconds, name):
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self):
+        self.begun = time.perf_counter()
+
+    def __exit__(self, *_):
+        self.seconds[self.name] = time.perf_counter() - self.begun
+
+
+def _checkpoint(folder, plan, resume):
+    """The checkpoint folder, made empty unless it is resumed; what is resumed must be the same run."""
+    file = folder / "plan.json"
+    if resume and not file.exists():
+        raise bad(file, "--resume", "there is no run to resume; run without --resume")
+    if resume and json.loads(file.read_text()) != plan:
+        raise bad(file, "--resume", "the interrupted run had other settings or inputs; run without --resume")
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_text(file, json.dumps(plan, indent=1))
+    return folder
+
+
+def _start(checkpoint, bound, energy, seed):
+    """Mode and sampling covariances: first at the priors' medians, then once more at the mode."""
+    file = checkpoint / "mode.pkl"
+    if file.exists():
+        return pickle.loads(file.read_bytes())
+    order = names(bound.problem)
+    fun = jax.jit(jax.value_and_grad(energy))
+    values = {f.name: f.median for f in bound.problem.free}
+    at = np.log([*values.values(), bound.problem.discrepancy[1] / 2])
+    for _ in range(2):
+        key = jax.random.fold_in(jax.random.key(seed), 1)
+        covariances = binding.sampling_covariances(bound, values, key, REPLICATES)
+        say("finding the mode")
+        mode = modes.find(lambda u, c=covariances: fun(u, c), order, at)
+        values, at = mode.values(), mode.position
+    write_whole(file, lambda p: p.write_bytes(pickle.dumps((mode, covariances))))
+    return mode, covariances
+
+
+def _chains(energy, mode, covariances, checkpoint, plan):
+    fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
+    total = plan["chains"] * (plan["warmup"] + plan["draws"])
+    with bar("sampling", total) as tick:
+        return sample.chains(
+            lambda u: energy(u, fixed),
+            mode,
+            count=plan["chains"],
+            warmup=plan["warmup"],
+            draws=plan["draws"],
+            seed=plan["seed"],
+            folder=checkpoint,
+            target_accept=plan["target_accept"],
+            tick=tick,
+        )
+
+
+def _tree(bound, fitted, mode, covariances, u, stats, plan):
+    order, problem = names(bound.problem), bound.problem
+    posterior = {k: np.exp(u[..., i]) for i, k in enumerate(order)}
+    predicted, loglik = _evaluate(bound, fitted, covariances, posterior)
+    groups = {
+        "posterior": posterior,
+        "prior": _prior(problem, plan["seed"]),
+        "sample_stats": {_ARVIZ.get(k, k): v for k, v in stats.items()},
+        "log_likelihood": loglik,
+        "posterior_predictive": {"expected": predicted},
+        "observed_data": {"published": np.array([r.value / (r.n if r.unit == "count" else 1) for r in bound.rows])},
+        "constant_data": {"mode": mode.position, "laplace": mode.covariance}
+        | {f"sampling_covariance_{t}": c for t, c in covariances.items()},
+    }
+    coords = {"row": [f"{r.trial}/{r.id}" for r in bound.rows], "parameter": order, "parameter_": order}
+    dims = {"expected": ["row"], "published": ["row"], "mode": ["parameter"], "laplace": ["parameter", "parameter_"]}
+    attrs = {"inference_library": "numpyro", "problem": problem.name, "problem_sha256": problem.digest, "seed": plan["seed"]}
+    attrs["targets_sha256"] = hashlib.sha256(json.dumps(plan["inputs"], sort_keys=True).encode()).hexdigest()
+    return results.tree(groups, coords, dims, attrs)
+
+
+_ARVIZ = {"num_steps": "n_steps", "potential_energy": "lp", "accept_prob": "acceptance_rate"}
+
+
+def _evaluate(bound, fitted, covariances, posterior):
+    """Expected statistics (chain, draw, row) and log-likelihood by target, at every draw, discrepancy integrated out."""
+    fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
+    tau = bound.problem.discrepancy[0]
+
+    @jax.jit
+    def one(values):
+        predicted = bound.predict(values)
+        return predicted, {t.name: t.loglik(predicted, values[tau], fixed) for t in fitted}
+
+    shape = next(iter(posterior.values())).shape
+    flat = {k: v.reshape(-1) for k, v in posterior.items()}
+    with bar("log-likelihood", shape[0] * shape[1]) as tick:
+        out = [(one({k: v[i] for k, v in flat.items()}), tick())[0] for i in range(shape[0] * shape[1])]
+    predicted, loglik = jax.tree.map(lambda *a: np.stack(a).reshape(*shape, *np.shape(a[0])), *out)
+    return predicted, {k.replace("/", "|"): v for k, v in loglik.items()}
+
+
+def _prior(problem, seed, size=2000):
+    rng = np.random.default_rng(seed)
+    out = {f.name: f.median * np.exp(f.log_sd * rng.normal(size=(1, size))) for f in problem.free}
+    return out | {problem.discrepancy[0]: np.abs(rng.normal(size=(1, size))) * problem.discrepancy[1]}
+
+
+__all__ = ["calibrate"]

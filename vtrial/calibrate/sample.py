@@ -1,0 +1,119 @@
+"""NUTS chains in blocks of draws: a thread and a device a chain, a checkpoint after every block.
+
+A checkpoint holds the sampler's whole state, random key included, so that a resumed chain gives the same draws.
+"""
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer import NUTS
+
+BLOCK = 50
+KEPT = ("diverging", "num_steps", "potential_energy", "accept_prob", "energy")
+_TRACING = Lock()  # NumPyro's handlers are a global stack: one thread traces at a time, compiling runs in parallel
+
+
+def kernel(energy, mode, target_accept, adapt_mass):
+    """NUTS on an energy over the (parameter,) position, its mass matrix the mode's Laplace covariance."""
+    return NUTS(
+        potential_fn=energy,
+        dense_mass=True,
+        inverse_mass_matrix=jnp.asarray(mode.covariance),
+        adapt_mass_matrix=adapt_mass,
+        target_accept_prob=target_accept,
+        max_tree_depth=8,
+    )
+
+
+def chains(
+    energy, mode, *, count, warmup, draws, seed, folder, target_accept=0.9, adapt_mass=True, tick=lambda n, note: None
+):
+    """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions.
+
+    ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the unconstrained draws
+    (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw).
+    """
+    devices = jax.local_devices()
+    lanes = min(len(devices), count)
+
+    def lane(d):
+        with jax.default_device(devices[d]):
+            job = _Job(kernel(energy, mode, target_accept, adapt_mass), mode, warmup, seed)
+            return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
+
+    with ThreadPoolExecutor(lanes) as pool:
+        done = list(pool.map(lane, range(lanes)))
+    ordered = [done[c % lanes][c // lanes] for c in range(count)]
+    stats = {k: np.stack([o[1][k] for o in ordered]) for k in KEPT}
+    return np.stack([o[0] for o in ordered]), stats
+
+
+class _Job:
+    """One device's compiled block of transitions, and the running of its chains."""
+
+    def __init__(self, nuts, mode, warmup, seed):
+        self.nuts, self.mode, self.warmup, self.seed = nuts, mode, warmup, seed
+        with _TRACING:
+            lowered = jax.jit(self._many).lower(self._fresh(0), 0)
+        self.block = lowered.compile()
+
+    def run(self, chain, draws, path, tick):
+        state, blocks, done = self._resume(chain, path)
+        total = self.warmup + draws
+        tick(done, f"chain {chain}")
+        while done < total:
+            # a block does not straddle the end of the warm-up
+            step = min(BLOCK, (self.warmup if done < self.warmup else total) - done)
+            state, out = self.block(state, step)
+            if done >= self.warmup:
+                blocks.append(jax.tree.map(lambda a, n=step: np.asarray(a)[:n], out))
+            done += step
+            _write(path, ([np.asarray(x) for x in jax.tree.leaves(state)], blocks, done))
+            tick(step, f"chain {chain}: {float(np.mean(out[1]['num_steps'][:step])):.0f} steps a draw")
+        return jax.tree.map(lambda *a: np.concatenate(a), *blocks)
+
+    def _fresh(self, chain):
+        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), chain)
+        return self.nuts.init(key, self.warmup, _start(self.mode, key), (), {})
+
+    def _resume(self, chain, path):
+        with _TRACING:
+            state = self._fresh(chain)
+        if not path.exists():
+            return state, [], 0
+        leaves, blocks, done = pickle.loads(path.read_bytes())
+        return jax.tree.unflatten(jax.tree.structure(state), [jnp.asarray(x) for x in leaves]), blocks, done
+
+    def _many(self, state, steps):
+        """``steps`` transitions, at most `BLOCK`, and what is kept of each."""
+
+        def one(i, carry):
+            state, out = carry
+            state = self.nuts.sample(state, (), {})
+            return state, jax.tree.map(lambda o, n: o.at[i].set(n), out, _kept(state))
+
+        out = jax.tree.map(lambda a: jnp.zeros((BLOCK, *jnp.shape(a)), jnp.asarray(a).dtype), _kept(state))
+        return jax.lax.fori_loop(0, steps, one, (state, out))
+
+
+def _kept(state):
+    return state.z, {k: getattr(state, k) for k in KEPT}
+
+
+def _start(mode, key):
+    """Dispersed about the mode: one and a half Laplace standard deviations."""
+    z = jax.random.normal(jax.random.fold_in(key, 1), (len(mode.names),))
+    return jnp.asarray(mode.position) + 1.5 * jnp.linalg.cholesky(jnp.asarray(mode.covariance)) @ z
+
+
+def _write(path, value):
+    """Whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(pickle.dumps(value))
+    os.replace(temporary, path)

@@ -1,0 +1,145 @@
+"""What is fitted: published rows gathered into targets, each with a log-likelihood given the expected statistics.
+
+A grade table is one multinomial, a count a binomial, both summed over the counts that round to the printed number;
+the rest are normal on a natural scale with the sampling covariance of the trial's own vector of summaries. The
+discrepancy, normal with standard deviation TAU on the logit or log scale, is integrated out of each target.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
+from scipy.special import gammaln
+
+from ..endpoints import TABLE
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
+_TINY = 1e-12
+
+
+def logit(p):
+    p = jnp.clip(p, _TINY, 1 - _TINY)
+    return jnp.log(p) - jnp.log1p(-p)
+
+
+def expit(x):
+    return 1 / (1 + jnp.exp(-x))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Binomial or, for a grade table, multinomial of ``n`` over nested levels (any, 3 and more, 4).
+
+    ``at`` are positions in the prediction; ``nested(p)`` turns them into decreasing P(at least) levels; ``tables``
+    (table, category) lists the counts compatible with what was printed.
+    """
+
+    name: str
+    at: tuple
+    n: int
+    tables: np.ndarray
+    graded: bool
+
+    def loglik(self, predicted, tau, covariances=None):
+        levels = logit(self._levels(predicted))
+        shifted = levels[:, None] + tau * _NODES
+        p = expit(shifted)
+        ones, zeros = jnp.ones_like(p[:1]), jnp.zeros_like(p[:1])
+        cells = jnp.clip(jnp.concatenate([ones, p]) - jnp.concatenate([p, zeros]), _TINY, 1.0)
+        ways = gammaln(self.n + 1) - gammaln(self.tables + 1).sum(1)
+        each = ways[:, None] + self.tables @ jnp.log(cells)
+        return logsumexp(logsumexp(each, 0) + _LOG_WEIGHTS)
+
+    def _levels(self, predicted):
+        p = predicted[jnp.array(self.at)]
+        return jnp.stack([p[0], p[1] + p[2], p[2]]) if self.graded else p
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal vector of one trial on its natural scales; its covariance is the trial's sampling covariance, given by name,
+    plus ``extra`` variances of rounding and reading."""
+
+    name: str
+    at: tuple
+    scales: tuple
+    observed: np.ndarray
+    extra: np.ndarray
+
+    def loglik(self, predicted, tau, covariances):
+        off = self.observed - jnp.stack([to_scale(s, predicted[i]) for s, i in zip(self.scales, self.at, strict=True)])
+        lower = jnp.linalg.cholesky(covariances[self.name] + jnp.diag(self.extra + tau**2))
+        white = jnp.linalg.solve(lower, off)
+        return -0.5 * white @ white - jnp.log(jnp.diag(lower)).sum() - len(off) / 2 * math.log(2 * math.pi)
+
+
+def to_scale(scale, value):
+    """A statistic on the scale of its comparison."""
+    return logit(value) if scale == "logit" else jnp.log(jnp.maximum(value, _TINY))
+
+
+def gather(rows):
+    """Targets of fit rows, in which a trial's normal rows keep their order."""
+    position = {(r.trial, r.id): i for i, r in enumerate(rows)}
+    out, groups, normal = [], {}, {}
+    for row in rows:
+        if row.table:
+            groups.setdefault((row.trial, row.table), []).append(row)
+        elif is_count(row):
+            out.append(_binomial(row, position))
+        else:
+            normal.setdefault(row.trial, []).append(row)
+    out += [_table(name, group, position) for name, group in groups.items()]
+    out += [_normal(trial, group, position) for trial, group in normal.items()]
+    return out
+
+
+def is_count(row):
+    """Whether a row is a number of patients among ``n``, printed as such or as a rounded share."""
+    return row.unit in ("count", "fraction") and row.statistic in ("count", "share")
+
+
+def compatible(row):
+    """The counts of ``row.n`` that round to what was printed."""
+    if row.unit == "count":
+        return np.array([round(row.value)])
+    low, high = ((row.value + side * row.rounding) * row.n for side in (-1, 1))
+    counts = np.arange(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+    # the closest one where the printed share is of another number of patients
+    return counts if len(counts) else np.array([round(row.value * row.n)])
+
+
+def _binomial(row, position):
+    k = compatible(row)
+    return Counts(f"{row.trial}/{row.id}", (position[row.trial, row.id],), row.n, np.stack([row.n - k, k], 1), False)
+
+
+def _table(name, rows, position):
+    levels = {"any": 0, "grade3": 1, "grade4": 2}
+    rows = sorted(rows, key=lambda r: levels[r.endpoint.rsplit("_", 1)[1]])
+    n = rows[0].n
+    cells = [(n - a, a - b - c, b, c) for a, b, c in product(*map(compatible, rows)) if a >= b + c]
+    at = tuple(position[r.trial, r.id] for r in rows)
+    return Counts("/".join(name), at, n, np.array(cells), True)
+
+
+def _normal(trial, rows, position):
+    # relative errors, as all normal rows are compared on the log scale or are shares on the logit scale
+    slope = [1 / r.value if scale(r) == "log" else 1 / (r.value * (1 - r.value)) for r in rows]
+    extra = [(s * math.hypot(r.rounding / math.sqrt(3), r.reading_sd)) ** 2 for s, r in zip(slope, rows, strict=True)]
+    return Normal(
+        name=trial,
+        at=tuple(position[r.trial, r.id] for r in rows),
+        scales=tuple(scale(r) for r in rows),
+        observed=np.array([float(to_scale(scale(r), r.value)) for r in rows]),
+        extra=np.array(extra),
+    )
+
+
+def scale(row):
+    """The natural scale of a row's endpoint."""
+    return TABLE[row.endpoint].scale

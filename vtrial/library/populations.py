@@ -1,0 +1,100 @@
+"""Population cards: marginals of the covariates and their correlations, each with unit and source."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cards import COVARIATES
+from .files import digest, locate
+from .schema import SOURCED, Sheet
+
+# distribution -> the sets of keys that fix it
+MARGINALS = {
+    "lognormal": ({"median", "log_sd"}, {"p05", "p95"}),
+    "normal": ({"mean", "sd"},),
+    "exponential": ({"p95"}, {"mean"}),
+    "bernoulli": ({"probability"},),
+}
+_Z95 = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """A distribution with its two numbers in internal units: (ln median, log sd), (mean, sd), (mean, 0), (p, 0)."""
+
+    distribution: str
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
+class Population:
+    """Covariate marginals by name, and the correlation matrix of their normal scores in that order."""
+
+    name: str
+    path: str
+    digest: str
+    marginals: dict
+    correlation: np.ndarray
+
+
+def load(name):
+    """A population on the shelf, or a user's own file."""
+    return read(locate("populations", name))
+
+
+def read(path):
+    """A population card from its file; raises `InputError` with every fault."""
+    sheet = Sheet(path)
+    sheet.keys(sheet.data, "", ("name", "covariate"), ("title", "correlation"))
+    marginals = {}
+    for name, row in sheet.data.get("covariate", {}).items():
+        if sheet.choice(name, f"covariate.{name}", COVARIATES):
+            marginals[name] = _marginal(sheet, row, f"covariate.{name}", COVARIATES[name])
+    correlation = _correlation(sheet, sheet.data.get("correlation", []), list(marginals))
+    sheet.done()
+    return Population(sheet.data["name"], str(path), digest(path), marginals, correlation)
+
+
+def _marginal(sheet, row, where, unit):
+    kind = row.get("distribution")
+    if not sheet.choice(kind, f"{where}.distribution", MARGINALS):
+        return None
+    given = set(row) - SOURCED - {"distribution", "unit"}
+    sheet.source(row, where)
+    if given not in MARGINALS[kind]:
+        allowed = " or ".join(", ".join(sorted(s)) for s in MARGINALS[kind])
+        sheet.fault(where, f"{kind} is fixed by {allowed}; got {', '.join(sorted(given)) or 'nothing'}")
+        return None
+    if not all([sheet.real(row[k], f"{where}.{k}", 0) for k in given]):
+        return None
+    scale = sheet.factor(row.get("unit", ""), f"{where}.unit", unit)
+    return Marginal(kind, *_numbers(kind, row, scale))
+
+
+def _numbers(kind, row, scale):
+    if kind == "lognormal" and "p05" in row:
+        low, high = math.log(row["p05"] * scale), math.log(row["p95"] * scale)
+        return (low + high) / 2, (high - low) / (2 * _Z95)
+    if kind == "lognormal":
+        return math.log(row["median"] * scale), row["log_sd"]
+    if kind == "normal":
+        return row["mean"] * scale, row["sd"] * scale
+    if kind == "exponential":
+        return (row["mean"] if "mean" in row else row["p95"] / -math.log(0.05)) * scale, 0.0
+    return row["probability"], 0.0
+
+
+def _correlation(sheet, rows, names):
+    matrix = np.eye(len(names))
+    for i, row in enumerate(rows):
+        where = f"correlation[{i}]"
+        if sheet.keys(row, where, ("between", "value", "source"), ("at", "why")):
+            sheet.source(row, where)
+            if all([sheet.choice(n, f"{where}.between", names) for n in row["between"]]):
+                a, b = map(names.index, row["between"])
+                matrix[a, b] = matrix[b, a] = row["value"]
+    if names and np.linalg.eigvalsh(matrix).min() <= 0:
+        sheet.fault("correlation", "the correlation matrix is not positive definite")
+    return matrix

@@ -1,0 +1,127 @@
+"""Calibration problems: drug x effect x trials x free parameters x priors x roles of rows."""
+
+from dataclasses import dataclass, field
+
+from . import cards, trials
+from .files import digest, locate
+from .schema import SOURCED, Sheet
+
+ROLES = ("fit", "holdout", "context")
+
+
+@dataclass(frozen=True)
+class Free:
+    """A free parameter: log-normal prior in the problem's ``unit``; ``factor`` converts to the internal unit of ``of``."""
+
+    name: str
+    of: str
+    median: float
+    log_sd: float
+    unit: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is the scale of the half-normal prior of TAU."""
+
+    name: str
+    title: str
+    path: str
+    digest: str
+    drug: str
+    effect: str
+    trials: dict = field(hash=False)
+    subjects: int
+    free: tuple
+    discrepancy: tuple
+    roles: dict = field(hash=False)
+
+    def rows(self, role):
+        """Published rows with a role, in the order of the problem file."""
+        named = (key.split("/", 1) for key, (r, _) in self.roles.items() if r == role)
+        return [self.trials[t].rows[i] for t, i in named]
+
+    def role(self, row):
+        """(role, reason) of a row; a row the problem does not name is context."""
+        return self.roles.get(f"{row.trial}/{row.id}", ("context", "not named by the problem"))
+
+
+def load(name):
+    """A problem on the shelf, or a user's own file; raises `InputError` with every fault, its trials' included."""
+    path = locate("problems", name)
+    sheet = Sheet(path)
+    data = sheet.data
+    required = ("name", "drug", "effect", "trials", "subjects", "free", "discrepancy", "roles")
+    if not sheet.keys(data, "", required, ("title",)):
+        sheet.done()
+    of = {t: trials.load(t) for t in data["trials"]}
+    card = cards.load(data["drug"], data["effect"])
+    free = [_free(sheet, k, v, card) for k, v in data["free"].items()]
+    roles = _roles(sheet, data["roles"], of)
+    _every_row(sheet, roles, of)
+    tau = data["discrepancy"]
+    if sheet.keys(tau, "discrepancy", ("name", "half_normal"), SOURCED):
+        sheet.source(tau, "discrepancy")
+    if data["subjects"] < 2 or data["subjects"] & (data["subjects"] - 1):
+        sheet.fault("subjects", f"is {data['subjects']}; must be a power of two (Sobol points)")
+    sheet.done()
+    return Problem(
+        name=data["name"],
+        title=data.get("title", data["name"]),
+        path=str(path),
+        digest=digest(path),
+        drug=data["drug"],
+        effect=data["effect"],
+        trials=of,
+        subjects=data["subjects"],
+        free=tuple(free),
+        discrepancy=(tau["name"], tau["half_normal"]),
+        roles=roles,
+    )
+
+
+def _free(sheet, name, table, card):
+    where = f"free.{name}"
+    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), SOURCED):
+        return None
+    sheet.source(table, where)
+    known = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
+    known |= dict.fromkeys([*(f"omega.{k}" for k in card.etas), *(f"sigma.{k}" for k in card.sigma)], "1")
+    fine = [sheet.real(table[k], f"{where}.{k}", 0) for k in ("median", "log_sd")]
+    if not sheet.choice(table["of"], f"{where}.of", known) or not all(fine):
+        return None
+    factor = sheet.factor(table["unit"], f"{where}.unit", known[table["of"]])
+    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor)
+
+
+def _roles(sheet, table, of):
+    sheet.keys(table, "roles", (), ROLES)
+    out = {}
+    for role in ROLES:
+        named = table.get(role, {})
+        for key, reason in named.items() if isinstance(named, dict) else dict.fromkeys(named, "").items():
+            trial, _, row = key.partition("/")
+            if trial not in of or row not in of[trial].rows:
+                sheet.fault(f"roles.{role}", f"{key!r} is not a row of {', '.join(of)}")
+            elif key in out:
+                sheet.fault(f"roles.{role}", f"{key!r} has two roles: {out[key][0]} and {role}")
+            elif role == "fit" and of[trial].rows[row].confidence == "unverified":
+                sheet.fault(f"roles.{role}", f"{key!r} is unverified: it can only be context")
+            out[key] = role, reason
+    return out
+
+
+def _every_row(sheet, roles, of):
+    """A row without a role is context, but only with a reason: naming it is asked for."""
+    missing = [f"{t}/{r}" for t, trial in of.items() for r in trial.rows if f"{t}/{r}" not in roles]
+    if missing:
+        sheet.fault("roles", f"no role for {', '.join(missing)}; allowed: {', '.join(ROLES)}")
+
+
+def internal(free, values):
+    """Card replacements in internal units (``theta.SLOPE`` -> value) from parameter values by name."""
+    return {f.of: values[f.name] * f.factor for f in free if f.name in values}
+
+
+__all__ = ["Free", "Problem", "internal", "load"]

@@ -1,0 +1,226 @@
+"""Trials as data: arms, visits, grading, time on treatment; and what was published of them, one row a number."""
+
+import csv
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import units
+from ..errors import Fault, InputError
+from .files import bibliography, digest, locate
+from .schema import SOURCED, Sheet
+
+UNITS = ("fraction", "months", "days", "ratio", "count", "ug/mL", "ng/mL", "d*ug/mL", "1e9/L")
+RELATIONS = ("=", "<", ">")
+COLUMNS = (
+    "id,arm,endpoint,statistic,relation,value,lower,upper,level,n,unit,definition,cut,table,rounding,reading_sd,"
+    "source,locator,confidence,note"
+).split(",")
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """Time on treatment: ``exponential`` (median days), ``curve`` (days, share still on) or ``cycles`` (a fixed number);
+    at most ``longest`` cycles."""
+
+    kind: str
+    longest: int
+    median: float | None = None
+    days: tuple = ()
+    share: tuple = ()
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Days of a cycle (day 1 is the dose) on which an organ is looked at, in the first and in later cycles."""
+
+    first_cycle: tuple
+    later_cycles: tuple
+
+
+@dataclass(frozen=True)
+class Arm:
+    id: str
+    title: str
+    drug: str
+    regimen: str
+    n: int
+    treatment: Treatment
+    alternatives: dict = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published number; ``value`` is None where none was reached or found."""
+
+    id: str
+    trial: str
+    arm: str
+    endpoint: str
+    statistic: str
+    relation: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    level: float | None
+    n: int | None
+    unit: str
+    definition: tuple
+    table: str
+    rounding: float
+    reading_sd: float
+    source: str
+    confidence: str
+
+    @property
+    def options(self):
+        return dict(self.definition)
+
+
+@dataclass(frozen=True)
+class Trial:
+    name: str
+    title: str
+    path: str
+    digest: str
+    population: str
+    default_problem: str | None
+    grading: str
+    lower_limit: dict = field(hash=False)
+    visits: dict = field(hash=False)
+    alternatives: dict = field(hash=False)
+    arms: dict = field(hash=False)
+    rows: dict = field(hash=False)
+
+
+def load(name):
+    """A trial on the shelf, or of a user's own folder."""
+    return read(locate("trials", name))
+
+
+def read(path):
+    """A trial from its ``trial.toml`` and, beside it, ``published.csv``; raises `InputError` with every fault."""
+    sheet, path = Sheet(path), Path(path)
+    data = sheet.data
+    required = ("name", "title", "population", "grading", "lower_limit", "visits", "arm")
+    sheet.keys(data, "", required, ("nct", "phase", "default_problem"))
+    sheet.source(data.get("grading", {}), "grading")
+    arms = [_arm(sheet, row, f"arm[{i}]") for i, row in enumerate(data.get("arm", []))]
+    limits = {k: _limit(sheet, v, f"lower_limit.{k}") for k, v in data.get("lower_limit", {}).items()}
+    visits = {k: _visits(sheet, v, f"visits.{k}") for k, v in data.get("visits", {}).items()}
+    others = {k: _other_visits(v) for k, v in data.get("visits", {}).items()}
+    sheet.done()
+    published = path.parent / "published.csv"
+    return Trial(
+        name=data["name"],
+        title=data["title"],
+        path=str(path),
+        digest=digest(path) + (digest(published) if published.exists() else ""),
+        population=data["population"],
+        default_problem=data.get("default_problem"),
+        grading=data["grading"]["version"],
+        lower_limit={k: v[0] for k, v in limits.items()},
+        visits=visits,
+        alternatives={
+            "visits": others,
+            "lower_limit": {k: v[1] for k, v in limits.items()},
+        },
+        arms={a.id: a for a in arms},
+        rows=rows(published, data["name"], {a.id for a in arms}) if published.exists() else {},
+    )
+
+
+def _limit(sheet, table, where):
+    return sheet.number(table, where, "1e9/L", ("alternatives",)), tuple(table.get("alternatives", ()))
+
+
+def _days(days):
+    return tuple(int(d) for d in days)
+
+
+def _visits(sheet, table, where):
+    sheet.keys(table, where, ("first_cycle", "later_cycles"), {*SOURCED, "alternatives"})
+    sheet.source(table, where)
+    return Visits(_days(table.get("first_cycle", ())), _days(table.get("later_cycles", ())))
+
+
+def _other_visits(table):
+    others = table.get("alternatives", {})
+    return {name: Visits(_days(v["first_cycle"]), _days(v["later_cycles"])) for name, v in others.items()}
+
+
+def _arm(sheet, row, where):
+    if not sheet.keys(row, where, ("id", "drug", "regimen", "n", "treatment"), ("title",)):
+        return Arm("", "", "", "", 0, Treatment("cycles", 1))
+    sheet.real(row["n"], f"{where}.n", 0)
+    others = row["treatment"].get("alternative", [])
+    return Arm(
+        id=row["id"],
+        title=row.get("title", row["id"]),
+        drug=row["drug"],
+        regimen=row["regimen"],
+        n=int(row["n"]),
+        treatment=(main := _treatment(sheet, row["treatment"], f"{where}.treatment")),
+        alternatives={
+            o["name"]: _treatment(sheet, o, f"{where}.treatment.alternative[{i}]", main.longest)
+            for i, o in enumerate(others)
+        },
+    )
+
+
+def _treatment(sheet, table, where, longest=None):
+    kind = table.get("kind")
+    if not sheet.choice(kind, f"{where}.kind", ("exponential", "curve", "cycles")):
+        return Treatment("cycles", 1)
+    if kind == "cycles":
+        sheet.keys(table, where, ("kind", "cycles"), ("alternative",))
+        return Treatment(kind, int(sheet.number(table["cycles"], f"{where}.cycles", "cycle")))
+    if "longest" in table:
+        longest = int(sheet.number(table["longest"], f"{where}.longest", "cycle"))
+    if kind == "exponential":
+        sheet.keys(table, where, ("kind", "median"), ("longest", "alternative"))
+        return Treatment(kind, longest or 1, median=sheet.number(table["median"], f"{where}.median", "day"))
+    sheet.keys(table, where, ("kind", "months", "share"), {*SOURCED, "longest", "name"})
+    sheet.source(table, where)
+    days = tuple(m * units.DAYS_PER_MONTH for m in table["months"])
+    return Treatment(kind, longest or 1, days=days, share=tuple(table["share"]))
+
+
+def rows(path, trial, arms):
+    """The rows of a ``published.csv``, id -> `Row`; raises `InputError` with file and line of every fault."""
+    faults, found = [], {}
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(Fault(path, missing[0], f"column is missing; needed: {', '.join(COLUMNS)}", 1))
+        for raw in reader:
+            report = lambda key, text, line=reader.line_num: faults.append(Fault(path, key, text, line))  # noqa: E731
+            row = _row(raw, trial, arms, report)
+            if row and row.id in found:
+                report("id", f"{row.id!r} is told twice")
+            if row:
+                found[row.id] = row
+    if faults:
+        raise InputError(*faults)
+    return found
+
+
+def _row(raw, trial, arms, report):
+    checks = {"relation": RELATIONS, "unit": UNITS, "arm": arms, "confidence": ("retrieved", "unverified")}
+    for key, allowed in checks.items():
+        if raw[key] not in allowed:
+            report(key, f"unknown {raw[key]!r}; allowed: {', '.join(sorted(allowed))}")
+            return None
+    if raw["source"] not in bibliography():
+        report("source", f"{raw['source']!r} is not a key of models/references.bib")
+    try:
+        number = {k: float(raw[k]) if raw[k] else None for k in ("value", "lower", "upper", "level")}
+        size = int(raw["n"]) if raw["n"] else None
+        definition = tuple(tomllib.loads(raw["definition"].replace(";", "\n")).items())
+        errors = {k: float(raw[k] or 0) for k in ("rounding", "reading_sd")}
+    except (ValueError, tomllib.TOMLDecodeError) as error:
+        report("value", f"cannot be read: {error}")
+        return None
+    words = {k: raw[k] for k in ("id", "arm", "endpoint", "statistic", "relation", "unit", "table", "source", "confidence")}
+    return Row(trial=trial, n=size, definition=definition, **words, **number, **errors)

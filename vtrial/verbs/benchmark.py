@@ -1,0 +1,26 @@
+"""``vtrial benchmark``."""
+
+from . import session
+
+HELP = "the performance table, on this machine"
+
+
+def arguments(parser):
+    parser.add_argument("--subjects", type=session.positive, default=20000, help="virtual patients a run")
+    parser.add_argument("--out", help="folder for benchmark.json")
+
+
+def run(args):
+    from .. import benchmark
+
+    result = benchmark.run(subjects=args.subjects, seed=args.seed)
+    if args.out:
+        import json
+        from pathlib import Path
+
+        from ..output import write_text
+
+        write_text(Path(args.out) / "benchmark.json", json.dumps(result, indent=1) + "\n")
+    if args.json:
+        return session.emit(result)
+    print(benchmark.table(result))

@@ -1,0 +1,32 @@
+"""``vtrial calibrate``."""
+
+import os
+
+from . import session
+
+HELP = "NUTS, checkpointed; writes posterior.nc, summary.csv, manifest.json"
+
+
+def arguments(parser):
+    parser.add_argument("problem", help="a problem on the shelf, or a path")
+    parser.add_argument("--chains", type=session.positive, default=4)
+    parser.add_argument("--warmup", type=session.positive, default=300, help="transitions a chain before draws")
+    parser.add_argument("--draws", type=session.positive, default=500, help="draws a chain")
+    parser.add_argument("--subjects", type=session.positive, help="quasi-random subjects (default: the problem's)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run: the same draws")
+    parser.add_argument("--out", help="folder of the results (default: calibration/results/PROBLEM)")
+
+
+def run(args):
+    session.start_jax(devices=min(args.chains, os.cpu_count() or 1))
+    from ..calibrate.diagnose import criteria
+    from ..calibrate.run import calibrate
+    from ..library import problems
+
+    sizes = {k: getattr(args, k) for k in ("chains", "warmup", "draws", "subjects", "seed", "out", "resume")}
+    data, seconds = calibrate(problems.load(args.problem), **sizes)
+    found = criteria(data)
+    if args.json:
+        return session.emit({"problem": args.problem, "seconds": seconds, "diagnostics": found.values})
+    print(found)
+    print(f"seconds: {', '.join(f'{k} {v:.0f}' for k, v in seconds.items())}")
