@@ -1,4 +1,4 @@
-"""Posterior mode in the unconstrained space, and its Laplace covariance: where the chains start and how they stretch."""
+"""Posterior mode of the scores, and its Laplace covariance: where the chains start and how they stretch."""
 
 from typing import NamedTuple
 
@@ -11,27 +11,22 @@ from .model import model, names
 
 
 class Mode(NamedTuple):
-    """``position`` (parameter,) and ``covariance`` (parameter, parameter) of the unconstrained parameters ``names``."""
+    """``position`` (parameter,) of the scores and their Laplace ``covariance`` (parameter, parameter)."""
 
-    names: list
     position: np.ndarray
     covariance: np.ndarray
     potential: float
 
-    def values(self):
-        """Parameter values by name: every parameter is positive, so the unconstrained space is its logarithm."""
-        return dict(zip(self.names, np.exp(self.position), strict=True))
-
 
 def energy(bound, targets):
-    """``energy(position, covariances)``: the model's potential energy, position in the order of `names`."""
-    order = names(bound.problem)
+    """``energy(scores, covariances)``: the model's potential energy, scores in the order of `names`."""
+    order = [f"score_{name}" for name in names(bound.problem)]
     return lambda u, covariances: potential_energy(
         model, (bound, targets, covariances), {}, dict(zip(order, u, strict=True))
     )
 
 
-def find(fun, order, start):
+def find(fun, start):
     """The mode by BFGS from ``start``, and the inverse Hessian there by central differences of the gradient.
 
     Raises
@@ -51,7 +46,7 @@ def find(fun, order, start):
     low = np.linalg.eigvalsh(hessian).min()
     if not np.isfinite(best.fun) or best.fun >= 1e10 or low <= 0:
         raise RuntimeError(f"no posterior mode: {best.message} (smallest curvature {low:.3g})")
-    return Mode(order, best.x, np.linalg.inv(hessian), float(best.fun))
+    return Mode(best.x, np.linalg.inv(hessian), float(best.fun))
 
 
 def _hessian(fun, at, step=1e-3):

@@ -1,21 +1,39 @@
-"""The NumPyro model of a problem: log-normal priors, half-normal discrepancy, one factor a target."""
+"""The NumPyro model of a problem: a standard-normal score a parameter, one factor a target.
 
-import math
+Scores are what is sampled: ``median exp(log_sd score)`` has the log-normal prior, and the half-normal discrepancy is the
+matching quantile of its score. All scores then have the same prior, and no boundary.
+"""
 
+import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
+from jax.scipy.special import ndtr, ndtri
 
 
 def model(bound, targets, covariances):
-    """Samples the free parameters in the problem's units and adds each target's log-likelihood as a factor."""
-    values = {f.name: numpyro.sample(f.name, dist.LogNormal(math.log(f.median), f.log_sd)) for f in bound.problem.free}
-    name, width = bound.problem.discrepancy
-    tau = numpyro.sample(name, dist.HalfNormal(width))
+    """Samples scores, gives the parameters in the problem's units, and adds each target's log-likelihood."""
+    order = names(bound.problem)
+    scores = jnp.stack([numpyro.sample(f"score_{name}", dist.Normal()) for name in order])
+    values = {k: numpyro.deterministic(k, v) for k, v in parameters(bound.problem, scores).items()}
     predicted = bound.predict(values)
     for target in targets:
-        numpyro.factor(target.name, target.loglik(predicted, tau, covariances))
+        numpyro.factor(target.name, target.loglik(predicted, values.get(bound.problem.discrepancy[0], 0.0), covariances))
 
 
 def names(problem):
     """Names of the sampled parameters, in order."""
-    return [f.name for f in problem.free] + [problem.discrepancy[0]]
+    name, width = problem.discrepancy
+    return [f.name for f in problem.free] + [name] * bool(width)
+
+
+def parameters(problem, scores):
+    """Parameters by name from scores (parameter, ...)."""
+    out = {f.name: f.median * jnp.exp(f.log_sd * scores[i]) for i, f in enumerate(problem.free)}
+    name, width = problem.discrepancy
+    return out | ({name: width * ndtri((1 + ndtr(scores[-1])) / 2)} if width else {})
+
+
+def scores_of(problem, values):
+    """Scores at which the free parameters have some values, and the discrepancy its prior median."""
+    scores = [(jnp.log(values[f.name]) - jnp.log(f.median)) / f.log_sd for f in problem.free]
+    return jnp.stack(scores + [jnp.zeros(())] * bool(problem.discrepancy[1]))

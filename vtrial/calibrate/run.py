@@ -17,7 +17,7 @@ from ..progress import bar, say
 from . import bound as binding
 from . import mode as modes
 from . import results, sample, targets
-from .model import names
+from .model import names, parameters
 
 REPLICATES = 400
 
@@ -81,16 +81,15 @@ def _start(checkpoint, bound, energy, seed):
     file = checkpoint / "mode.pkl"
     if file.exists():
         return pickle.loads(file.read_bytes())
-    order = names(bound.problem)
     fun = jax.jit(jax.value_and_grad(energy))
-    values = {f.name: f.median for f in bound.problem.free}
-    at = np.log([*values.values(), bound.problem.discrepancy[1] / 2])
+    at = np.zeros(len(names(bound.problem)))
     for _ in range(2):
         key = jax.random.fold_in(jax.random.key(seed), 1)
+        values = parameters(bound.problem, jnp.asarray(at))
         covariances = binding.sampling_covariances(bound, values, key, REPLICATES)
         say("finding the mode")
-        mode = modes.find(lambda u, c=covariances: fun(u, c), order, at)
-        values, at = mode.values(), mode.position
+        mode = modes.find(lambda u, c=covariances: fun(u, c), at)
+        at = mode.position
     write_whole(file, lambda p: p.write_bytes(pickle.dumps((mode, covariances))))
     return mode, covariances
 
@@ -114,7 +113,7 @@ def _chains(energy, mode, covariances, checkpoint, plan):
 
 def _tree(bound, fitted, mode, covariances, u, stats, plan):
     order, problem = names(bound.problem), bound.problem
-    posterior = {k: np.exp(u[..., i]) for i, k in enumerate(order)}
+    posterior = {k: np.asarray(v) for k, v in parameters(problem, jnp.moveaxis(u, -1, 0)).items()}
     predicted, loglik = _evaluate(bound, fitted, covariances, posterior)
     groups = {
         "posterior": posterior,
@@ -155,9 +154,8 @@ def _evaluate(bound, fitted, covariances, posterior):
 
 
 def _prior(problem, seed, size=2000):
-    rng = np.random.default_rng(seed)
-    out = {f.name: f.median * np.exp(f.log_sd * rng.normal(size=(1, size))) for f in problem.free}
-    return out | {problem.discrepancy[0]: np.abs(rng.normal(size=(1, size))) * problem.discrepancy[1]}
+    scores = np.random.default_rng(seed).normal(size=(len(names(problem)), 1, size))
+    return {k: np.asarray(v) for k, v in parameters(problem, scores).items()}
 
 
 __all__ = ["calibrate"]

@@ -36,7 +36,7 @@ def chains(
 ):
     """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions.
 
-    ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the unconstrained draws
+    ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the scores
     (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw).
     """
     devices = jax.local_devices()
@@ -108,7 +108,7 @@ def _kept(state):
 
 def _start(mode, key):
     """Dispersed about the mode: one and a half Laplace standard deviations."""
-    z = jax.random.normal(jax.random.fold_in(key, 1), (len(mode.names),))
+    z = jax.random.normal(jax.random.fold_in(key, 1), mode.position.shape)
     return jnp.asarray(mode.position) + 1.5 * jnp.linalg.cholesky(jnp.asarray(mode.covariance)) @ z
 
 

@@ -11,8 +11,7 @@ from itertools import product
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
-from scipy.special import gammaln
+from jax.scipy.special import gammaln, logsumexp
 
 from ..endpoints import TABLE
 
@@ -50,7 +49,7 @@ class Counts:
         p = expit(shifted)
         ones, zeros = jnp.ones_like(p[:1]), jnp.zeros_like(p[:1])
         cells = jnp.clip(jnp.concatenate([ones, p]) - jnp.concatenate([p, zeros]), _TINY, 1.0)
-        ways = gammaln(self.n + 1) - gammaln(self.tables + 1).sum(1)
+        ways = gammaln(self.n + 1.0) - gammaln(self.tables + 1.0).sum(1)
         each = ways[:, None] + self.tables @ jnp.log(cells)
         return logsumexp(logsumexp(each, 0) + _LOG_WEIGHTS)
 

@@ -1,5 +1,7 @@
 """The course of a cohort: a scan over days carrying PK amounts and effect state, subjects on the last axis."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -7,35 +9,74 @@ from .. import pk, toxicity
 from ..pk import modes as pkmodes
 
 
-def course(pk_structure, fx_structure, p, q, dose, every, cycles, infusion, watch):
-    """Effect on the days ``watch`` of each cycle, as a multiple of baseline: (cycle, watch, subject).
+class Body(NamedTuple):
+    """What a day does to each subject: the PK's pace, the effect's step, and the untreated state to start from."""
+
+    effect: str
+    pace: pkmodes.Pace
+    step: tuple
+    start: tuple
+
+
+def body(pk_structure, fx_structure, p, q, infusion):
+    """The `Body` of subjects.
 
     Parameters
     ----------
     pk_structure, fx_structure : str
         Names of structures.
     p, q : dict
-        PK and effect parameters, each (subject,).
-    dose : (subject,)
-        mg, given at the start of every cycle over ``infusion`` days.
-    every, cycles : int
-        Days a cycle, number of cycles.
-    watch : tuple of int
-        Days of a cycle, 2 to ``every + 1``; day ``d`` is the count ``d - 1`` days after the dose.
+        PK and effect parameters in internal units, each (subject,).
+    infusion : float
+        Days a dose takes, at the start of its day.
     """
     fx = toxicity.STRUCTURES[fx_structure]
     modes = pk.STRUCTURES[pk_structure].modes(p)
-    step = fx.prepare(q, modes, 1.0, infusion)
-    keep = jnp.exp(-modes.rate)
-    gain = pkmodes.advance(modes, jnp.zeros_like(modes.rate), 1.0, 1.0 / infusion, 0.0, infusion)
+    return Body(fx_structure, pkmodes.pace(modes, 1.0, infusion), fx.prepare(q, modes, 1.0, infusion), fx.start(q))
+
+
+def run(of, doses, mg):
+    """Daily effect under a dosing calendar, as a multiple of baseline: (day, ..., subject).
+
+    ``doses`` (day, ...) in units of ``mg`` (subject,), given at the start of the day; further axes are calendars run
+    side by side for the same subjects. Row ``i`` is the count ``i + 1`` days after the start, before that day's dose.
+    """
+    fx = toxicity.STRUCTURES[of.effect]
 
     def day(carry, amount):
         c, state = carry
-        state = fx.advance(step, state, c, amount * dose)
-        # one day's decay and gain are the same every day
-        return (c * keep + gain * (amount * dose), state), fx.circulating(state)
+        dose = amount[..., None] * mg
+        state = fx.advance(of.step, state, c, dose)
+        return (_follow(of.pace, c, dose), state), fx.circulating(state)
 
-    plan = jnp.tile(jnp.zeros(every).at[0].set(1.0), cycles)
-    # the reverse pass recomputes a day instead of storing it: 2.5 times faster, and small
-    _, counts = jax.lax.scan(jax.checkpoint(day), (jnp.zeros_like(modes.rate), fx.start(q)), plan)
-    return counts.reshape(cycles, every, -1)[:, jnp.array([d - 2 for d in watch])]
+    side = jnp.ones((*doses.shape[1:], 1))
+    begin = jax.tree.map(lambda row: row * side, (_empty(of.pace), of.start))
+    # the reverse pass recomputes a day instead of storing it: quicker, and small
+    return jax.lax.scan(jax.checkpoint(day), begin, doses)[1]
+
+
+def _empty(pace):
+    """Mode concentrations before any dose, a row a mode."""
+    return tuple(jnp.zeros_like(row) for row in pace.left)
+
+
+def _follow(pace, c, dose):
+    """Mode concentrations one day on, with ``dose`` mg infused at its start."""
+    return tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+
+
+def calendar(every, days, amount=1.0):
+    """(day,) doses of ``amount`` every ``every`` days from day one."""
+    return jnp.where(jnp.arange(days) % every == 0, amount, 0.0)
+
+
+def watched(counts, every, cycles, watch):
+    """(day, subject) -> (cycle, watch, subject): day ``d`` of a cycle is ``d - 1`` days after its dose."""
+    return counts[: every * cycles].reshape(cycles, every, -1)[:, jnp.array([d - 2 for d in watch])]
+
+
+def course(pk_structure, fx_structure, p, q, dose, every, cycles, infusion, watch):
+    """Effect on the days ``watch`` of each cycle of one regimen, ``dose`` mg (subject,) a cycle: (cycle, watch, subject)."""
+    doses = calendar(every, every * cycles)
+    counts = run(body(pk_structure, fx_structure, p, q, infusion), doses, dose * jnp.ones_like(q["MTT"]))
+    return watched(counts, every, cycles, watch)

@@ -10,7 +10,7 @@ from .schedule import Plan, plan
 from .treatment import cycle_shares
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """One arm under one reading of the protocol. ``shares`` (cycle,): P(exactly that many cycles are given)."""
 

@@ -1,5 +1,7 @@
 """Replicate trials: one set of parameter values and one fresh arm of the published size each, in cache-sized chunks."""
 
+from functools import lru_cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,18 +33,26 @@ def statistics(setting, rows, values, key, *, replicates, tick=lambda n: None):
     """
     size = max(r.n or 1 for r in rows)
     per = max(1, CHUNK // size)
-    run = jax.jit(jax.vmap(lambda v, i: _replicate(setting, rows, size, v, jax.random.fold_in(key, i))))
+    run = _compiled(setting, tuple(rows), size)
     full = {k: np.broadcast_to(np.asarray(v), (replicates,)) for k, v in values.items()}
     stats, failed = [], 0
     for start in range(0, replicates, per):
         # the last chunk is filled up by repeating, so that one compiled size serves all
         index = np.minimum(np.arange(start, start + per), replicates - 1)
-        out, lost = run({k: v[index] for k, v in full.items()}, index)
+        out, lost = run({k: v[index] for k, v in full.items()}, key, index)
         kept = min(per, replicates - start)
         stats.append(np.asarray(out)[:kept])
         failed += int(np.asarray(lost)[:kept].sum())
         tick(kept)
     return {"rows": np.concatenate(stats), "failed": failed}
+
+
+@lru_cache(maxsize=64)
+def _compiled(setting, rows, size):
+    def one(values, key, index):
+        return _replicate(setting, rows, size, values, jax.random.fold_in(key, index))
+
+    return jax.jit(jax.vmap(one, (0, None, 0)))
 
 
 def _replicate(setting, rows, size, values, key):

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import population
-from ..conduct.course import course
-from ..conduct.schedule import dose
+from ..conduct.course import body, calendar, run, watched
 from . import TABLE, share
 from .base import Look
 
@@ -55,16 +54,14 @@ def _statistic(row, look):
 
 
 def _looks(settings, cohort, values):
-    courses, out = {}, {}
-    for batch in _batches(settings.values()):
-        courses |= _run(batch, cohort.scores, values)
+    bodies, out = {}, {}
+    for group in _alike(settings.values()):
+        bodies |= _run(group, cohort.scores, values)
     for name, s in settings.items():
-        log_x, watch, q = courses[_share_key(s)]
-        pick = jnp.array([watch.index(d) for d in s.plan.watch])
-        omega = values.get("omega.CIRC0", np.sqrt(s.fx.omega[s.fx.etas.index("CIRC0")] @ np.eye(len(s.fx.etas))[s.fx.etas.index("CIRC0")]))
+        counts, q = bodies[_regimen(s)]
         out[name] = Look(
-            log_x=log_x[: s.plan.cycles, pick],
-            scale=jnp.log(q["CIRC0"]) + omega * _Z[:, None],
+            log_x=jnp.log(watched(counts, s.plan.every, s.plan.cycles, s.plan.watch)),
+            scale=jnp.log(q["CIRC0"]) + values.get("omega.CIRC0", s.fx.sd("CIRC0")) * _Z[:, None],
             scale_weight=jnp.asarray(_Z_WEIGHT)[:, None] * jnp.ones_like(q["CIRC0"]),
             sigma=values.get("sigma.log", s.fx.sigma["log"]),
             watch=s.plan.watch,
@@ -76,35 +73,40 @@ def _looks(settings, cohort, values):
     return out
 
 
-def _share_key(s):
-    return s.pk.path, s.fx.path, s.population.path, s.plan.every, s.plan.per_kg, s.plan.amount
+def _cards(s):
+    """What makes subjects the same subjects."""
+    return s.pk.path, s.fx.path, s.population.path, s.infusion, s.plan.per_kg
 
 
-def _batches(settings):
-    """Arms in groups that one scan serves: first by identical dosing, then by equal length."""
-    same = {}
+def _regimen(s):
+    return *_cards(s), s.plan.every, s.plan.amount
+
+
+def _alike(settings):
+    """Arms with the same subjects."""
+    groups = {}
     for s in settings:
-        same.setdefault(_share_key(s), []).append(s)
-    equal = {}
-    for group in same.values():
-        longest = max(s.plan.cycles for s in group)
-        equal.setdefault((*_share_key(group[0])[:-1], longest), []).append(group)
-    return equal.values()
+        groups.setdefault(_cards(s), []).append(s)
+    return groups.values()
 
 
-def _run(groups, scores, values):
-    """One scan over all doses of a batch: subjects side by side."""
-    s = groups[0][0]
+def _run(group, scores, values):
+    """Daily counts of each regimen of the same subjects: regimens of one length are run side by side in one scan."""
+    s = group[0]
     covs = population.covariates(s.population, scores)
-    p = population.individuals(s.pk, scores, covs)
     q = population.individuals(s.fx, scores, covs, values)
-    cycles = max(m.plan.cycles for g in groups for m in g)
-    watch = tuple(sorted({d for g in groups for m in g for d in m.plan.watch}))
-    doses = jnp.concatenate([dose(g[0].plan, covs) for g in groups])
-    side = lambda d: {k: jnp.tile(v, len(groups)) for k, v in d.items()}  # noqa: E731
-    x = course(s.pk.structure, s.fx.structure, side(p), side(q), doses, s.plan.every, cycles, s.infusion, watch)
-    parts = jnp.split(jnp.log(x), len(groups), axis=-1)
-    return {_share_key(g[0]): (part, watch, q) for g, part in zip(groups, parts, strict=True)}
+    of = body(s.pk.structure, s.fx.structure, population.individuals(s.pk, scores, covs), q, s.infusion)
+    days, lengths = {}, {}
+    for m in group:
+        days[_regimen(m)] = max(days.get(_regimen(m), 0), m.plan.every * m.plan.cycles)
+    for regimen, length in days.items():
+        lengths.setdefault(length, []).append(regimen)
+    out = {}
+    for length, regimens in lengths.items():
+        doses = jnp.stack([calendar(r[-2], length, r[-1]) for r in regimens], 1)
+        counts = run(of, doses, covs["WT"] if s.plan.per_kg else jnp.ones_like(covs["WT"]))
+        out |= {r: (counts[:, i], q) for i, r in enumerate(regimens)}
+    return out
 
 
 def _marks(plan):

@@ -59,6 +59,11 @@ class Card:
     sigma: dict
     conflicts: tuple
 
+    def sd(self, eta):
+        """Standard deviation of a random effect."""
+        i = self.etas.index(eta)
+        return math.sqrt(self.omega[i, i])
+
 
 def load(drug, name):
     """The card ``name`` (``pk``, ``thrombocytopenia``, ...) of a drug on the shelf or of a user's own folder."""

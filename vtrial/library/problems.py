@@ -23,7 +23,8 @@ class Free:
 
 @dataclass(frozen=True)
 class Problem:
-    """``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is the scale of the half-normal prior of TAU."""
+    """``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a
+    scale of zero means none."""
 
     name: str
     title: str
@@ -55,7 +56,7 @@ def load(name):
     required = ("name", "drug", "effect", "trials", "subjects", "free", "discrepancy", "roles")
     if not sheet.keys(data, "", required, ("title",)):
         sheet.done()
-    of = {t: trials.load(t) for t in data["trials"]}
+    of = {t.name: t for t in (trials.load(_beside(path, name)) for name in data["trials"])}
     card = cards.load(data["drug"], data["effect"])
     free = [_free(sheet, k, v, card) for k, v in data["free"].items()]
     roles = _roles(sheet, data["roles"], of)
@@ -79,6 +80,12 @@ def load(name):
         discrepancy=(tau["name"], tau["half_normal"]),
         roles=roles,
     )
+
+
+def _beside(path, name):
+    """A trial's name, or its folder where one lies beside the problem file."""
+    beside = path.parent / name
+    return beside if (beside / "trial.toml").is_file() else name
 
 
 def _free(sheet, name, table, card):

@@ -9,7 +9,37 @@ import polars as pl
 from ..errors import Fault, InputError, bad
 
 NEEDED = ("trials", "problem", "seed", "replicates", "draws", "targets", "coverage90")
-NEEDED_OF_TARGET = ("id", "trial", "arm", "endpoint", "role", "unit", "relation", "published", "replayed", "covered90")
+NEEDED_OF = {
+    "targets": ("id", "trial", "arm", "endpoint", "role", "unit", "relation", "published", "replayed", "covered90"),
+    "alternatives": ("trial", "arm", "id", "endpoint", "assumption", "replayed"),
+    "conflicts": ("text", "decision"),
+}
+NUMBER = (int, float)
+KINDS = {
+    "trials": list,
+    "targets": list,
+    "alternatives": list,
+    "conflicts": list,
+    "stale": list,
+    "coverage90": dict,
+    "coverage90_discrepancy": dict,
+    "sharpness": dict,
+    "diagnostics": dict,
+    "replicates": NUMBER,
+    "draws": NUMBER,
+}
+KINDS_OF_TARGET = {
+    "id": str,
+    "endpoint": str,
+    "published": dict,
+    "replayed": dict,
+    "replayed_discrepancy": dict,
+    "covered90": bool,
+    "covered90_discrepancy": bool,
+    "z": NUMBER,
+    "sharpness": NUMBER,
+}
+_KIND_WORDS = {list: "a list", dict: "an object", str: "a text", bool: "true, false", NUMBER: "a number"}
 ROLES = ("fit", "holdout", "context")
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 COURSE = ("trial", "arm", "day", *QUANTILES)
@@ -56,33 +86,50 @@ def _refuse(constant):
 
 
 def _faults(path, result):
+    """Every fault of the object, so far as the page would stumble over it."""
     if not isinstance(result, dict):
         yield Fault(path, "", "must hold one object")
         return
     yield from _missing(path, result, NEEDED, "")
-    targets = result.get("targets", [])
-    if not isinstance(targets, list):
-        yield Fault(path, "targets", "must be a list")
+    yield from _kinds(path, result, KINDS, "")
+    for key, needed in NEEDED_OF.items():
+        found = result.get(key)
+        for i, one in enumerate(found if isinstance(found, list) else ()):
+            yield from _element_faults(path, one, needed, f"{key}[{i}]")
+
+
+def _element_faults(path, one, needed, where):
+    if not isinstance(one, dict):
+        yield Fault(path, where, "must be an object")
         return
-    for i, target in enumerate(targets):
-        yield from _target_faults(path, target, f"targets[{i}]")
+    yield from _missing(path, one, needed, f"{where}.")
+    if "role" in needed:
+        yield from _target_faults(path, one, where)
 
 
 def _target_faults(path, target, where):
-    if not isinstance(target, dict):
-        yield Fault(path, where, "must be an object")
-        return
-    yield from _missing(path, target, NEEDED_OF_TARGET, f"{where}.")
     if target.get("role", "fit") not in ROLES:
         yield Fault(path, f"{where}.role", f"unknown {target['role']!r}; allowed: {', '.join(ROLES)}")
-    if not isinstance(target.get("published", {}), dict):
-        yield Fault(path, f"{where}.published", "must be an object")
-    if target.get("covered90") not in (True, False, None):
-        yield Fault(path, f"{where}.covered90", "must be true, false or null")
+    yield from _kinds(path, target, KINDS_OF_TARGET, f"{where}.")
+    for key in ("published", "replayed", "replayed_discrepancy"):
+        inner = target.get(key)
+        yield from (
+            _kinds(path, inner, dict.fromkeys(inner, NUMBER), f"{where}.{key}.") if isinstance(inner, dict) else ()
+        )
+    if target.get("published", {}) is None:
+        yield Fault(path, f"{where}.published", "must not be null")
 
 
 def _missing(path, found, needed, where):
     return (Fault(path, f"{where}{key}", "is missing") for key in needed if key not in found)
+
+
+def _kinds(path, found, kinds, where):
+    """Faults of keys that are there, not null, and of another kind."""
+    for key, kind in kinds.items():
+        value = found.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
+            yield Fault(path, f"{where}{key}", f"{value!r} must be {_KIND_WORDS[kind]} or null")
 
 
 def table(path, needed=(), numeric=()):

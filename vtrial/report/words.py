@@ -17,6 +17,12 @@ UNITS = {
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+# No line break within a grade.
+_GRADES = ((r"grade(\d)plus", "grade\u00a0≥\u00a0\\1"), (r"grade(\d)", "grade\u00a0\\1"))
+
+# Statistics that the unit already says.
+_PLAIN = ("share", "count")
+
 # What the short words of endpoint names stand for.
 _SPOKEN = {
     "ae": "as adverse event,",
@@ -35,10 +41,11 @@ _SPOKEN = {
 
 
 def number(x, digits=3, told=False):
-    """``x`` to significant digits; one that was ``told`` is written as it was printed, without added zeros."""
+    """``x`` to significant digits; one that was ``told`` is written without zeros that may not have been printed."""
     if x is None:
         return DASH
-    text = f"{x:.6g}" if told else f"{x:#.{digits}g}".rstrip(".")
+    form = f".{digits - 1}e" if 0 < abs(x) < 1e-3 and not told else f"#.{digits}g"
+    text = f"{x:.{digits}g}" if told else f"{x:{form}}".rstrip(".")
     mantissa, e, power = text.partition("e")
     if e and 0 < int(power) < 6:
         text = f"{x:.0f}"
@@ -54,13 +61,16 @@ def fixed(x, decimals=2, sign=False):
     return f"{x:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
-def amount(x, unit, told=False):
-    """A value in the form its unit is read in, the unit itself left out: fractions as per cent, counts as counts."""
+def amount(x, unit, told=0):
+    """A value in the form its unit is read in, the unit left out: fractions as per cent, counts as counts.
+
+    A published number is ``told`` to at most so many digits, without zeros that were perhaps not printed.
+    """
     if x is None:
         return DASH
     if unit == "fraction":
-        return f"{100 * x:.4g}" if told else f"{100 * x:.1f}"
-    return f"{x:.4g}" if unit == "count" else number(x, told=told)
+        return number(100 * x, told, told=True) if told else f"{100 * x:.1f}"
+    return f"{round(x, 1):.6g}" if unit == "count" else number(x, told or 3, told=bool(told))
 
 
 def unit_of(unit):
@@ -68,12 +78,17 @@ def unit_of(unit):
     return UNITS.get(unit, unit)
 
 
+def unit_name(unit):
+    """The unit by itself, as it heads an axis or a column."""
+    return unit_of(unit).removeprefix("× ")
+
+
 def with_unit(text, unit):
     """``text`` followed by the printed unit."""
     return f"{text} {unit_of(unit)}".rstrip()
 
 
-def interval(lower, upper, unit, told=False):
+def interval(lower, upper, unit, told=0):
     """``lower–upper``; an end that is None is open."""
     if lower is None and upper is None:
         return DASH
@@ -89,13 +104,13 @@ def published_value(target):
     if value is None:
         return NOT_REACHED if relation == ">" else DASH
     sign = "" if relation == "=" else relation
-    return with_unit(sign + amount(value, unit, told=True), unit)
+    return with_unit(sign + amount(value, unit, told=4), unit)
 
 
 def published_interval(target):
     """The published interval, without its level."""
     published = target["published"]
-    return interval(published.get("lower"), published.get("upper"), target["unit"], told=True)
+    return interval(published.get("lower"), published.get("upper"), target["unit"], told=3)
 
 
 def level(x):
@@ -123,9 +138,11 @@ def covered(flag):
 
 def endpoint(name, statistic=""):
     """An endpoint's name in words: ``platelets_ae_grade3plus`` is ``platelets as adverse event, grade ≥ 3``."""
-    words = [_SPOKEN.get(w, re.sub(r"^grade(\d)", r"grade \1", w)) for w in (name or "").split("_")]
-    text = re.sub(r"grade (\d)plus", r"grade ≥ \1", " ".join(words)).strip(" ,")
-    return f"{text}, {statistic}" if statistic else text
+    spoken = " ".join(_SPOKEN.get(w, w) for w in (name or "").split("_"))
+    for pattern, text in _GRADES:
+        spoken = re.sub(pattern, text, spoken)
+    spoken = spoken.strip(" ,").replace(" free ", "-free ")
+    return f"{spoken}, {statistic}" if statistic and statistic not in _PLAIN else spoken
 
 
 def coverage(c):

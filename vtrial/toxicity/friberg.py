@@ -12,101 +12,123 @@ parameter value brings a count to zero or below, nor a gradient to NaN.
 
 One step covers a grid interval ``dt``. Within it F and P are quadratics in time through the ends and the middle, the
 concentration enters through its exact moments, and the chain and the stem pool are integrated exactly against them:
-fast distribution and short infusions force no small steps. The error against a 1e-10 reference is measured in
+fast distribution and short infusions force no small steps. A dose bends P more sharply than a quadratic can; what the
+quadratic misses of it is added to the chain to first order. The error against a 1e-10 reference is measured in
 tests/reference/test_steppers.py and by ``vtrial benchmark``.
+
+Everything is kept as rows over subjects, in tuples: stacked into arrays, XLA would compile a step into many more loops.
 """
 
+from math import factorial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..pk.modes import decay_moments, infusion_moments
+from ..pk.modes import decay_moments, infused, infusion_moments, unit_moments
 
 # Bounds that no plausible subject meets: feedback stops growing below a thousandth of the set point, and ln P stays
 # within [-12, 4]. They keep values and gradients finite where a prior draw makes E exceed one for days.
 FLOOR = 1e-3
-LOG_P = (-12.0, 4.0)
+P = (6e-6, 55.0)
+MAX_GROWTH = 16.0
+LOWEST = 1e-6  # of the chain: a quadratic through a collapsing P may dip below zero
 
 PARAMETERS = ("CIRC0", "MTT", "GAM", "SLOPE", "KS", "KD")
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 # Quadratic through s = 0, 1/2, 1: row n gives the coefficients of 1, s, s^2 of the n-th basis polynomial.
-_BASIS = np.array([[1.0, -3.0, 2.0], [0.0, 4.0, -4.0], [0.0, -1.0, 2.0]])
+_BASIS = ((1.0, -3.0, 2.0), (0.0, 4.0, -4.0), (0.0, -1.0, 2.0))
 # Its integrals over [0, 1/2] and [0, 1].
-_AREA = np.array([[5 / 24, 1 / 3, -1 / 24], [1 / 6, 2 / 3, 1 / 6]])
+_AREA = ((5 / 24, 1 / 3, -1 / 24), (1 / 6, 2 / 3, 1 / 6))
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 class State(NamedTuple):
-    """What the next step needs, each over subjects: ln P, the chain X1..X4 (4, subject), feedback F, stem pool S."""
+    """What the next step needs, each over subjects: ln P, P, the chain X1..X4 (a tuple), feedback F, stem pool S."""
 
-    log_p: jnp.ndarray
-    x: jnp.ndarray
+    p: jnp.ndarray
+    x: tuple
     f: jnp.ndarray
     s: jnp.ndarray
 
 
 class Step(NamedTuple):
-    """Everything about a subject and a step length that does not change from step to step."""
+    """Everything about a subject and a step length that does not change from step to step, in rows over subjects.
 
-    ktr_dt: jnp.ndarray  # (subject,)
+    ``u`` is 0 at the middle and 1 at the end of the step, ``n`` one of its three nodes, ``m`` a mode, ``j`` a stage.
+    """
+
+    ktr_dt: jnp.ndarray
     gam: jnp.ndarray
-    carry: jnp.ndarray  # (4, subject) Poisson weights of the chain over a whole step
-    feed: jnp.ndarray  # (4, 3, subject) weight of P at the three nodes in X1..X4 at the end
-    carry_mid: jnp.ndarray  # (4, subject) the same for X4 at the middle
-    feed_mid: jnp.ndarray  # (3, subject)
-    kill: jnp.ndarray  # (2, 3, mode, subject) ktr SLOPE int l_n C, upto middle and end, of the modes
-    kill_dose: jnp.ndarray  # (2, 3, subject) of 1 mg infused at the start of the step
-    renew: jnp.ndarray  # (subject,) KS dt
-    drain: jnp.ndarray  # (2, mode, subject) KD int C
-    drain_dose: jnp.ndarray  # (2, subject)
+    carry: tuple  # [j] Poisson weights of the chain over a whole step
+    feed: tuple  # [j][n] weight of P at the nodes in X1..X4 at the end
+    carry_mid: tuple  # [j] the same for X4 at the middle
+    feed_mid: tuple  # weight of P at the start and at the middle in X4 at the middle
+    kill: tuple  # [u][n][m] ktr SLOPE int l_n C, upto middle and end, of the modes
+    kill_dose: tuple  # [u][n] of 1 mg infused at the start of the step
+    ill: tuple  # [u][m] the sum of kill over the nodes
+    ill_dose: tuple  # [u]
+    bend: tuple  # [j] what 1 mg adds to the chain beyond the quadratic, per unit of P F
+    renew: jnp.ndarray | None  # KS dt; None: no drift, S stays where it is
+    drain: tuple | None  # [u][m] KD int C
+    drain_dose: tuple | None  # [u]
 
 
-def prepare(p, modes, dt, duration) -> Step:
-    """Constants of steps of ``dt`` days whose dose, if any, is infused over the first ``duration`` days of the step."""
+def prepare(p, modes, dt, duration, drift=True) -> Step:
+    """Constants of steps of ``dt`` days whose dose, if any, is infused over the first ``duration`` days of the step.
+
+    ``drift=False`` leaves the stem pool out of the step, which is only right where KD is zero.
+    """
     z = 4.0 / p["MTT"] * dt
-    upto = (dt / 2, dt)
-    decays = jnp.stack([decay_moments(modes, dt, u, 3) for u in upto])
-    doses = jnp.stack([infusion_moments(modes, dt, u, duration, 3).sum(1) for u in upto])
+    decays = jnp.stack([decay_moments(modes, dt, u, 3) for u in (dt / 2, dt)], 1)
+    doses = jnp.stack([infusion_moments(modes, dt, u, duration, 3).sum(1) for u in (dt / 2, dt)], 1)
     strength = 4.0 / p["MTT"] * p["SLOPE"]
+    feed = _feed(z)
     return Step(
         ktr_dt=z,
         gam=p["GAM"] * jnp.ones_like(z),
         carry=_poisson(z),
-        feed=_feed(z, 1.0),
+        feed=feed,
         carry_mid=_poisson(z / 2),
-        feed_mid=_feed(z, 0.5)[3],
-        kill=jnp.einsum("nk,ukms->unms", _BASIS, decays) * strength,
-        kill_dose=jnp.einsum("nk,uks->uns", _BASIS, doses) * strength,
-        renew=p["KS"] * dt * jnp.ones_like(z),
-        drain=decays[:, 0] * p["KD"],
-        drain_dose=doses[:, 0] * p["KD"],
+        feed_mid=_feed_mid(z / 2),
+        kill=_nodal(decays * strength, 2),
+        kill_dose=_nodal(doses * strength, 1),
+        ill=_rows(decays[0] * strength, 2),
+        ill_dose=_rows(doses[0] * strength, 1),
+        bend=_bend(z, strength, feed, modes, dt, duration, doses[0]),
+        renew=p["KS"] * dt * jnp.ones_like(z) if drift else None,
+        drain=_rows(decays[0] * p["KD"], 2) if drift else None,
+        drain_dose=_rows(doses[0] * p["KD"], 1) if drift else None,
     )
 
 
 def start(p) -> State:
     """The untreated steady state."""
     one = jnp.ones_like(p["MTT"] * p["SLOPE"])
-    return State(jnp.zeros_like(one), jnp.stack([one] * 4), one, one)
+    return State(one, (one,) * 4, one, one)
 
 
-def advance(k: Step, state: State, c, dose) -> State:
-    """One step. ``c`` (mode, subject): mode concentrations at its start, mg/L; ``dose`` (subject,): mg given at its start."""
-    log_p, x, f, s = state
-    kill = jnp.sum(k.kill * c, 2) + k.kill_dose * dose
-    drain = jnp.sum(k.drain * c, 1) + k.drain_dose * dose
-    p0 = jnp.exp(log_p)
-    s_mid, s_end = _stem(k.renew, drain, s)
+def advance(k: Step, state: State, c, dose=None) -> State:
+    """One step. ``c`` [mode]: mode concentrations at its start, mg/L; ``dose``: mg given at its start, None for none."""
+    p, x, f = state.p, state.x, state.f
+    kill = tuple(tuple(_mix(row, c) for row in rows) for rows in k.kill)
+    ill = tuple(_mix(row, c) for row in k.ill)
+    if dose is not None:
+        kill = tuple(_plus(rows, more, dose) for rows, more in zip(kill, k.kill_dose, strict=True))
+        ill = _plus(ill, k.ill_dose, dose)
+    s_mid, s_end = _stem(k, state.s, c, dose)
     # predictor: feedback frozen over the step; it enters X4 only through four stages of the chain
-    nodes = p0, *(jnp.exp(_grown(k, kill, (f, f, f), log_p, upto)) for upto in (0, 1))
-    f_mid = _feedback(k.gam, s_mid, _shift(k.carry_mid, x, 3) + _mix(k.feed_mid, nodes))
-    f_end = _feedback(k.gam, s_end, _shift(k.carry, x, 3) + _mix(k.feed[3], nodes))
-    fs = f, f_mid, f_end
-    log_end = _grown(k, kill, fs, log_p, 1)
-    nodes = p0, jnp.exp(_grown(k, kill, fs, log_p, 0)), jnp.exp(log_end)
-    x = jnp.stack([_shift(k.carry, x, j) + _mix(k.feed[j], nodes) for j in range(4)])
-    return State(log_end, x, _feedback(k.gam, s_end, x[3]), s_end)
+    p_mid, p_end = (_hold(p * _roughly_exp(_hold(k.ktr_dt * (u + 1) / 2 * (f - 1) - f * ill[u]))) for u in (0, 1))
+    guess = _hold(_above(_shift(k.carry, x, 3) + _mix(k.feed[3], (p, p_mid, p_end)), LOWEST))
+    f_mid = _feedback(k, s_mid, _shift(k.carry_mid, x, 3) + _mix(k.feed_mid, (p, p_mid)))
+    f_end = _feedback(k, s_end, guess)
+    p_mid, p_end = (_grown(k, p, kill[u], (f, f_mid, f_end), u) for u in (0, 1))
+    feed = k.feed if dose is None else _bent(k, dose * f_mid)
+    x = tuple(_above(_shift(k.carry, x, j) + _mix(feed[j], (p, p_mid, p_end)), LOWEST) for j in range(4))
+    # F at the corrected X4 rather than at the guess, to first order
+    return State(p_end, x, f_end / _within(1 + k.gam * (x[3] / guess - 1), 0.5, 2.0), s_end)
 
 
 def circulating(state: State):
@@ -114,26 +136,61 @@ def circulating(state: State):
     return state.x[3]
 
 
-def _grown(k, kill, fs, log_p, upto):
-    """ln P at the middle (``upto`` 0) or the end (1) of the step, the feedback at its three nodes being ``fs``."""
-    growth = k.ktr_dt * (_mix(_AREA[upto], fs) - (upto + 1) / 2) - _mix(kill[upto], fs)
-    return jnp.clip(log_p + growth, *LOG_P)
+def _grown(k, p, kill, fs, upto):
+    """P at the middle (``upto`` 0) or the end (1) of the step, the feedback at its three nodes being ``fs``."""
+    growth = k.ktr_dt * (_mix(_AREA[upto], fs) - (upto + 1) / 2) - _mix(kill, fs)
+    return _hold(_within(p * jnp.exp(_within(_hold(growth), -MAX_GROWTH, MAX_GROWTH)), *P))
 
 
-def _stem(renew, drain, s):
+_hold = jax.lax.optimization_barrier
+
+
+def _within(x, low, high):
+    # not jnp.clip, which XLA compiles to scalar code next to an exponential
+    x = jnp.where(x > low, x, low)
+    return jnp.where(x < high, x, high)
+
+
+def _above(x, low):
+    return jnp.where(x > low, x, low)
+
+
+def _roughly_exp(g):
+    """``(1 + h + h^2/2)^8`` with ``h = g/8`` held within [-1, 2]: within 1e-4 for g = -0.4, enough for the predictor."""
+    h = _within(g / 8, -1.0, 2.0)
+    y = (1 + h + h * h / 2) ** 2
+    return (y * y) ** 2
+
+
+def _stem(k, s, c, dose):
     """S at the middle and the end: Simpson on the exact integrating factor."""
-    half, full = renew / 2 + drain[0], renew + drain[1]
-    e_half, e_full = jnp.exp(-half), jnp.exp(-full)
-    middle = e_half * (s + renew / 4) + renew / 4
-    return middle, e_full * (s + renew / 6) + renew * (4 * e_full / e_half + 1) / 6
+    if k.renew is None:
+        return s, s
+    half, full = (_mix(row, c) for row in k.drain)
+    if dose is not None:
+        half, full = half + k.drain_dose[0] * dose, full + k.drain_dose[1] * dose
+    e_half, e_rest = jnp.exp(-(k.renew / 2 + half)), jnp.exp(-(k.renew / 2 + full - half))
+    middle = e_half * (s + k.renew / 4) + k.renew / 4
+    return middle, e_half * e_rest * (s + k.renew / 6) + k.renew * (4 * e_rest + 1) / 6
 
 
-def _feedback(gam, s, x4):
-    return jnp.exp(gam * jnp.log(s / jnp.maximum(x4, FLOOR * s)))
+def _feedback(k, s, x4):
+    ratio = _hold(x4 if k.renew is None else x4 / s)
+    return _hold(jnp.exp(-k.gam * jnp.log(jnp.where(ratio > FLOOR, ratio, FLOOR))))
+
+
+def _bent(k, strength):
+    """The weights of P with the dose's bend at the middle node, never below zero."""
+    middle = (row[1] + strength * b for row, b in zip(k.feed, k.bend, strict=True))
+    return tuple((row[0], jnp.where(m > 0, m, 0), row[2]) for row, m in zip(k.feed, middle, strict=True))
 
 
 def _mix(weights, nodes):
     return sum(w * n for w, n in zip(weights, nodes, strict=True))
+
+
+def _plus(rows, more, dose):
+    return tuple(a + b * dose for a, b in zip(rows, more, strict=True))
 
 
 def _shift(weights, x, j):
@@ -141,15 +198,57 @@ def _shift(weights, x, j):
     return sum(weights[j - i] * x[i] for i in range(j + 1))
 
 
+def _rows(array, depth):
+    """The leading ``depth`` axes of an array as nested tuples."""
+    return tuple(_rows(a, depth - 1) for a in array) if depth else array
+
+
+def _nodal(moments, depth):
+    """Weights [u][n]... of the three nodes from the moments 0, 1, 2, whose first axis is u."""
+    return _rows(jnp.stack([_mix(row, moments) for row in _BASIS], 1), depth + 1)
+
+
 def _poisson(z):
     e = jnp.exp(-z)
-    return jnp.stack([e, e * z, e * z**2 / 2, e * z**3 / 6])
+    return e, e * z, e * z**2 / 2, e * z**3 / 6
 
 
-def _feed(z, upto):
-    """Weights (chain, node, subject) of P, a quadratic over the step, in the chain at the fraction ``upto`` of it."""
-    total = 0.0
-    for node, w in zip(_NODES * upto, _WEIGHTS * upto, strict=True):
-        basis = _BASIS @ np.array([1.0, node, node**2])
-        total = total + w * z * _poisson(z * (upto - node))[:, None] * basis[None, :, None]
-    return total
+def _feed(z):
+    """Weights [stage][node] of P, a quadratic over the step, in the chain at its end.
+
+    With ``t`` the time to the end, stage j hears ``z (zt)^j exp(-zt) / j!``; the basis in ``t`` is that in ``s`` reversed.
+    """
+    m = unit_moments(z, 6)
+    scale = [z ** (j + 1) / factorial(j) for j in range(4)]
+    return tuple(tuple(scale[j] * _mix(row, m[j : j + 3]) for row in _BASIS[::-1]) for j in range(4))
+
+
+def _feed_mid(z):
+    """Weights of P at the start and the middle in X4 at the middle, P being linear; ``z`` is that of half a step."""
+    m = unit_moments(z, 5)
+    return z**4 / 6 * m[4], z**4 / 6 * (m[3] - m[4])
+
+
+def _bend(z, strength, feed, modes, dt, duration, area):
+    """Per mg and unit of P F: the chain's answer to the true course of ``-strength int C``, less that to its quadratic."""
+    exact = _answer(z, modes, dt, duration)
+    return tuple(-strength * (e - row[1] * area[0] - row[2] * area[1]) for e, row in zip(exact, feed, strict=True))
+
+
+def _answer(z, modes, dt, duration):
+    """``int_0^dt W_j(dt - t) c(t) dt`` for 1 mg infused, W_j being stage j's answer to a unit step of P."""
+    width = jnp.minimum(duration, dt)
+    node, weight = (jnp.asarray(a, z.dtype)[:, None] for a in ((_NODES + 1) / 2, _WEIGHTS / 2))
+    t = jnp.concatenate([width * node, width + (dt - width) * node])
+    weight = jnp.concatenate([width * weight, (dt - width) * weight])
+    c = weight * infused(modes, t[:, None], duration).sum(1)
+    return [(c * row).sum(0) for row in _unit_step(z * (1 - t / dt))]
+
+
+def _unit_step(z):
+    """Answers of X1..X4 to a P that was zero and is one for a time ``z``."""
+    left, answers = 1.0, []
+    for weight in _poisson(z):
+        left = left - weight
+        answers.append(left)
+    return answers

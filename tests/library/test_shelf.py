@@ -1,0 +1,348 @@
+"""Every file of models/ and calibration/, found by glob: a new drug, trial or problem is tested by being there.
+
+The files are read twice: as vtrial reads them, and raw, so that what a loader overlooks is not overlooked here.
+"""
+
+import csv
+import re
+import tomllib
+from inspect import signature
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pint
+import pytest
+
+from vtrial import pk as pks
+from vtrial import toxicity
+from vtrial.conduct.course import course
+from vtrial.conduct.setting import setting
+from vtrial.endpoints import TABLE
+from vtrial.library import cards, drugs, files, populations, problems, trials
+from vtrial.pk import modes as pkmodes
+
+ROOT = Path(__file__).resolve().parents[2]
+TOML = sorted([*(ROOT / "models").rglob("*.toml"), *(ROOT / "calibration").rglob("*.toml")])
+CARDS = [path for path in sorted((ROOT / "models" / "drugs").glob("*/*.toml")) if path.name != "drug.toml"]
+EFFECTS = [path for path in CARDS if path.name != "pk.toml"]
+POPULATIONS = sorted((ROOT / "models" / "populations").glob("*.toml"))
+TRIALS = sorted((ROOT / "calibration" / "trials").glob("*/trial.toml"))
+PUBLISHED = sorted((ROOT / "calibration" / "trials").glob("*/published.csv"))
+PROBLEMS = sorted((ROOT / "calibration" / "problems").glob("*.toml"))
+
+# Numbers that stand without a source of their own, by cause.
+UNSOURCED = {
+    "a covariate's reference belongs to its coefficient, which has one": r"^covariate\[\d+\]\.reference\.value$",
+    "arm sizes are those of the published rows": r"^arm\[\d+\]\.n$",
+    "how finely we compute is nobody's finding": r"^subjects$",
+}
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def each(paths):
+    assert paths
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+def raw(path):
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def published(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def tables(node, where=""):
+    """(dotted name, table) of every table of a file, the file itself first."""
+    if isinstance(node, dict):
+        yield where, node
+        for key, value in node.items():
+            yield from tables(value, f"{where}.{key}" if where else key)
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from tables(value, f"{where}[{i}]")
+
+
+def numbers(node, where="", sourced=False):
+    """(dotted name, whether a source stands in its table or around it) of every number of a file."""
+    if isinstance(node, dict):
+        sourced = sourced or "source" in node
+        for key, value in node.items():
+            yield from numbers(value, f"{where}.{key}" if where else key, sourced)
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from numbers(value, f"{where}[{i}]", sourced)
+    elif isinstance(node, int | float) and not isinstance(node, bool):
+        yield where, sourced
+
+
+def bibliography():
+    text = (ROOT / "models" / "references.bib").read_text(encoding="utf-8")
+    return re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", text, re.MULTILINE)
+
+
+def cited(path):
+    """Every source a file names."""
+    if path.suffix == ".csv":
+        return {row["source"] for row in published(path)}
+    return {table["source"] for _, table in tables(raw(path)) if "source" in table}
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+@each(TOML)
+def test_every_number_has_a_source(path):
+    allowed = re.compile("|".join(UNSOURCED.values()))
+    found = list(numbers(raw(path)))
+    assert found
+    assert not [where for where, sourced in found if not sourced and not allowed.search(where)]
+
+
+def test_no_exemption_outlives_its_cause():
+    bare = [where for path in TOML for where, sourced in numbers(raw(path)) if not sourced]
+    assert not [cause for cause, pattern in UNSOURCED.items() if not any(re.search(pattern, w) for w in bare)]
+
+
+@each(TOML)
+def test_what_is_assumed_says_why(path):
+    assumed = [(where, table) for where, table in tables(raw(path)) if table.get("source") == "assumed"]
+    assert not [where for where, table in assumed if len(table.get("why", "").strip()) < 10]
+
+
+@each([*TOML, *PUBLISHED])
+def test_every_source_is_in_the_bibliography(path):
+    assert cited(path) - {"assumed"} <= set(bibliography())
+
+
+def test_every_reference_is_used_and_told_once():
+    keys = bibliography()
+    assert len(keys) == len(set(keys))
+    assert set(keys) == set().union(*(cited(path) for path in [*TOML, *PUBLISHED])) - {"assumed"}
+
+
+# --- drugs -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_shelf_lists_what_is_there():
+    assert files.names("drugs") == sorted({path.parent.name for path in CARDS})
+    assert files.names("populations") == [path.stem for path in POPULATIONS]
+    assert files.names("trials") == [path.parent.name for path in TRIALS]
+    assert files.names("problems") == [path.stem for path in PROBLEMS]
+
+
+@pytest.mark.parametrize("name", files.names("drugs"))
+def test_drugs(name):
+    drug = drugs.load(name)
+    assert drug.name == name
+    assert 0 < drug.infusion < 1
+    assert list(drug.levels) == sorted(drug.levels, reverse=True)
+    assert (Path(drug.path).parent / "pk.toml").is_file()
+
+
+@each(CARDS)
+def test_cards_load_whole(path):
+    card, written = cards.read(path), raw(path)
+    structures = pks.STRUCTURES if path.name == "pk.toml" else toxicity.STRUCTURES
+    assert set(card.theta) == set(structures[card.structure].PARAMETERS) == set(cards.UNITS[card.structure])
+    assert all(np.isfinite(v) and v >= 0 for v in card.theta.values())
+    assert len(card.effects) == len(written.get("covariate", []))
+    assert set(card.etas) == set(written.get("omega", {})) <= set(card.theta)
+    assert all(sd > 0 for sd in card.sigma.values()) and card.sigma
+
+
+@each(CARDS)
+def test_units_agree(path):
+    """pint, asked apart from vtrial, turns each printed number into the loaded one."""
+    ureg = pint.UnitRegistry(cache_folder=None)
+    card, theta = cards.read(path), raw(path)["theta"]
+    for name, unit in cards.UNITS[card.structure].items():
+        printed = theta[name]["value"] * ureg.parse_expression(theta[name]["unit"])
+        internal = 1.0 * ureg.parse_expression(unit)
+        ratio = (printed / internal).to_base_units()
+        assert ratio.dimensionless, name
+        assert card.theta[name] == pytest.approx(float(ratio.magnitude), rel=1e-12), name
+
+
+@each(CARDS)
+def test_omega_is_positive_definite(path):
+    omega = cards.read(path).omega
+    np.testing.assert_array_equal(omega, omega.T)
+    spread = np.sqrt(np.diag(omega))
+    assert (spread > 0).all() and (spread < 2).all()
+    assert np.linalg.eigvalsh(omega / np.outer(spread, spread)).min() > 1e-6
+
+
+def typical(card):
+    return {k: jnp.array([v]) for k, v in card.theta.items()}
+
+
+@each([path for path in CARDS if path.name == "pk.toml"])
+def test_a_dose_changes_the_concentration(path):
+    """By difference, never by ratio: a model that is zero whatever is given fails."""
+    card, drug = cards.read(path), drugs.load(path.parent.name)
+    modes = pks.STRUCTURES[card.structure].modes(typical(card))
+    nothing = jnp.zeros_like(modes.rate)
+    dosed, none = (
+        float(pkmodes.advance(modes, nothing, 1.0, mg / drug.infusion, 0.0, drug.infusion).sum()) for mg in (100.0, 0.0)
+    )
+    assert none == 0
+    assert 100 * 1e-3 < dosed - none < 100  # mg/L after a day: diluted in between 10 mL and 1000 L, not gone
+
+
+@each(EFFECTS)
+def test_a_dose_changes_the_effect(path):
+    card, folder = cards.read(path), path.parent.name
+    drug, pk = drugs.load(folder), cards.load(folder, "pk")
+    mg = 70.0 * (max(drug.levels) if drug.levels else 3.0)
+    structures, parameters = (pk.structure, card.structure), (typical(pk), typical(card))
+    dosed, none = (
+        np.asarray(course(*structures, *parameters, jnp.array([d]), 21, 1, drug.infusion, (8, 15))) for d in (mg, 0.0)
+    )
+    np.testing.assert_allclose(none, 1.0, atol=1e-6)
+    assert np.abs(dosed - none).max() > 0.05
+    assert card.driver in {raw(path.parent / "pk.toml").get("analyte")}
+
+
+# --- populations -----------------------------------------------------------------------------------------------------
+
+
+@each(POPULATIONS)
+def test_populations(path):
+    population = populations.read(path)
+    assert population.name == path.stem
+    assert set(population.marginals) == set(raw(path)["covariate"])
+    assert np.linalg.eigvalsh(population.correlation).min() > 1e-6
+    for name, m in population.marginals.items():
+        assert np.isfinite([m.a, m.b]).all(), name
+        assert m.distribution != "bernoulli" or 0 < m.a < 1
+        assert m.distribution not in ("normal", "lognormal") or m.b > 0
+    needed = {effect.of for card in CARDS for effect in cards.read(card).effects}
+    assert needed <= set(population.marginals)
+
+
+@each(POPULATIONS)
+def test_covariates_lie_near_the_references_of_the_cards(path):
+    """A population's middle and a card's reference in two units would be a factor of ten or more apart."""
+    marginals = populations.read(path).marginals
+    for card in CARDS:
+        for effect in cards.read(card).effects:
+            m = marginals[effect.of]
+            if effect.form == "power":
+                assert m.distribution in ("normal", "lognormal")
+                middle = np.exp(m.a) if m.distribution == "lognormal" else m.a
+                assert 1 / 3 < middle / effect.reference < 3, (name_of(card), effect.of)
+
+
+# --- trials ----------------------------------------------------------------------------------------------------------
+
+
+@each(TRIALS)
+def test_trials(path):
+    trial = trials.read(path)
+    assert trial.name == path.parent.name
+    assert trial.default_problem is None or trial.default_problem in files.names("problems")
+    assert trial.population in files.names("populations")
+    assert len(trial.arms) == len(raw(path)["arm"]) and trial.rows
+    assert len(trial.rows) == len(published(path.parent / "published.csv"))
+
+
+@each(TRIALS)
+def test_arms_can_be_set_up(path):
+    trial = trials.read(path)
+    for arm in trial.arms.values():
+        if arm.drug in files.names("drugs"):
+            s = setting(trial, arm.id, "thrombocytopenia")
+            assert s.plan.amount > 0 and s.plan.cycles >= 1
+            assert s.shares.min() >= 0 and s.shares.sum() == pytest.approx(1, rel=1e-12)
+            assert s.limits == tuple(sorted(s.limits, reverse=True)) and len(set(s.limits)) == 4
+            for other in trial.alternatives["visits"].get("platelets", {}).values():
+                assert setting(trial, arm.id, "thrombocytopenia", visits=other).plan.watch
+            for other in arm.alternatives.values():
+                changed = setting(trial, arm.id, "thrombocytopenia", treatment=other)
+                assert np.abs(changed.shares - s.shares).max() > 1e-3
+
+
+@each(PUBLISHED)
+def test_published_rows(path):
+    rows = trials.read(path.parent / "trial.toml").rows
+    for row in rows.values():
+        inside = [x for x in (row.lower, row.value, row.upper) if x is not None]
+        assert inside == sorted(inside), row.id
+        assert row.unit != "fraction" or all(0 <= x <= 1.5 for x in inside), row.id
+        assert row.unit != "count" or row.value is None or row.value == int(row.value) >= 0, row.id
+        assert row.level is None or 0.5 < row.level < 1, row.id
+        assert (row.lower is None) == (row.upper is None) and (row.lower is None) == (row.level is None), row.id
+        assert min(row.rounding, row.reading_sd) >= 0, row.id
+
+
+@each(PUBLISHED)
+def test_options_of_modelled_rows_are_understood(path):
+    """An option that no endpoint takes, or one that is not there, would fail only when the row is predicted."""
+    for row in trials.read(path.parent / "trial.toml").rows.values():
+        if row.endpoint in TABLE:
+            for form in (TABLE[row.endpoint].smooth, TABLE[row.endpoint].hard):
+                assert list(signature(form).parameters)[1:] == list(row.options), row.id
+
+
+# --- roles -----------------------------------------------------------------------------------------------------------
+
+
+@each(TRIALS)
+def test_every_modelled_row_has_a_role_in_the_default_problem(path):
+    trial = trials.read(path)
+    if trial.default_problem is None:
+        return
+    roles = problems.load(trial.default_problem).roles
+    modelled = [row for row in trial.rows.values() if row.endpoint in TABLE]
+    assert not [row.id for row in modelled if f"{trial.name}/{row.id}" not in roles]
+    for row in modelled:
+        role, reason = roles[f"{trial.name}/{row.id}"]
+        # context is a choice, and says why; a drug without a card, a row without a number cannot be more
+        assert role != "context" or len(reason) > 10, row.id
+
+
+@each(PROBLEMS)
+def test_problems(path):
+    problem = problems.load(path)
+    assert problem.name == path.stem
+    assert {"fit", "context"} <= {role for role, _ in problem.roles.values()}
+    for role in ("fit", "holdout"):
+        for row in problem.rows(role):
+            assert row.confidence == "retrieved", f"{row.trial}/{row.id} is {row.confidence}"
+            assert row.value is not None and row.n, f"{row.trial}/{row.id} has no number"
+            assert row.endpoint in TABLE, f"{row.trial}/{row.id} is not modelled"
+            assert row.trial in files.names("trials")
+            assert problem.trials[row.trial].arms[row.arm].drug in files.names("drugs")
+    for key, (role, reason) in problem.roles.items():
+        assert role == "fit" or len(reason) > 5, key
+
+
+@each(PROBLEMS)
+def test_of_several_tellings_one_counts(path):
+    """Two rows that count and are told of one arm, endpoint and definition would be one fact counted twice."""
+    problem = problems.load(path)
+    cuts = {(p.parent.name, row["id"]): row["cut"] for p in PUBLISHED for row in published(p)}
+    rows = [row for role in ("fit", "holdout") for row in problem.rows(role)]
+    told = [(r.trial, r.arm, r.endpoint, r.definition, cuts[r.trial, r.id]) for r in rows]
+    assert len(told) == len(set(told))
+
+
+@each(PROBLEMS)
+def test_priors(path):
+    """A prior in another unit than its parameter would sit far from the card's number."""
+    problem = problems.load(path)
+    card = cards.load(problem.drug, problem.effect)
+    etas = dict(zip(card.etas, np.sqrt(np.diag(card.omega)), strict=True))
+    values = {f"theta.{k}": v for k, v in card.theta.items()} | {f"omega.{k}": v for k, v in etas.items()}
+    values |= {f"sigma.{k}": v for k, v in card.sigma.items()}
+    assert len({f.of for f in problem.free}) == len(problem.free)
+    for f in problem.free:
+        assert 0 < f.log_sd <= 1.5
+        off = abs(np.log(f.median * f.factor / values[f.of])) / f.log_sd
+        assert off < 3, f"{f.name}: the card's {values[f.of]:.4g} is {off:.1f} prior deviations from the median"

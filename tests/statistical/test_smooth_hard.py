@@ -1,0 +1,86 @@
+"""The smooth predictions of the calibration against the hard simulator, and their quasi-random error."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from vtrial.calibrate import bound as binding
+from vtrial.calibrate import results, targets
+from vtrial.calibrate.model import parameters
+from vtrial.endpoints import replicate
+from vtrial.library import problems
+
+SUBJECTS, SIZE = 200_000, 4096
+PROBLEM = problems.load("platelets-tdm1")
+
+
+def published_sd(row):
+    """Sampling deviation of the published statistic: binomial at the published share, smoothed off 0 and 1; printed
+    standard errors; else as a log ratio of the size that n and the measurement error imply."""
+    if targets.is_count(row):
+        count = row.value if row.unit == "count" else row.value * row.n
+        p = (count + 0.5) / (row.n + 1)
+        return np.sqrt(p * (1 - p) / row.n)
+    if row.lower is not None:
+        return (row.upper - row.lower) / 2 / 1.6449
+    return max(row.reading_sd, 0.12 * np.sqrt(2 / row.n))
+
+
+def large(bound):
+    """(setting, fit rows as shares of `SIZE` subjects) of every arm."""
+    for name, setting in bound.settings.items():
+        rows = [r for r in bound.rows if (r.trial, r.arm) == name]
+        yield setting, [dataclasses.replace(r, n=SIZE, unit="fraction") for r in rows]
+
+
+def hard(bound, values):
+    """Mean of every fit row over at least 200,000 hard subjects, and its standard error."""
+    wanted, out = problems.internal(PROBLEM.free, values), {}
+    blocks = -(-SUBJECTS // SIZE)
+    for setting, rows in large(bound):
+        stats = replicate.statistics(setting, rows, wanted, jax.random.key(7), replicates=blocks)
+        assert stats["failed"] == 0
+        for row, column in zip(rows, stats["rows"].T, strict=True):
+            out[row.trial, row.id] = column.mean(), column.std(ddof=1) / np.sqrt(blocks)
+    return out
+
+
+def places():
+    """The posterior mode, and five prior draws."""
+    data = results.read(results.folder(PROBLEM.name) / "posterior.nc")
+    at = np.asarray(data["constant_data"]["mode"])
+    yield "mode", {k: float(v) for k, v in parameters(PROBLEM, at).items()}
+    prior = {k: np.asarray(v).reshape(-1)[:5] for k, v in data["prior"].data_vars.items()}
+    yield from ((f"prior draw {i}", {k: v[i] for k, v in prior.items()}) for i in range(5))
+
+
+@pytest.mark.slow
+def test_smooth_predictions_agree_with_hard_subjects():
+    bound, faults = binding.bind(PROBLEM), []
+    predict = jax.jit(bound.predict)
+    for name, values in places():
+        sampled = hard(bound, values)
+        for row, smooth in zip(bound.rows, np.asarray(predict(values)), strict=True):
+            mean, error = sampled[row.trial, row.id]
+            allowed = max(4 * error, published_sd(row) / 4)
+            print(f"{name:14} {row.id:20} smooth {smooth:.5f} hard {mean:.5f} +/- {error:.5f} allowed {allowed:.5f}")
+            if abs(smooth - mean) > allowed:
+                faults.append((name, row.id, smooth, mean, allowed))
+    assert not faults
+
+
+@pytest.mark.slow
+def test_quasi_random_error_shrinks_and_is_small():
+    _, values = next(places())
+    exact = np.asarray(jax.jit(binding.bind(PROBLEM, subjects=4096, seed=99).predict)(values))
+    scale = np.array([published_sd(r) for r in binding.bind(PROBLEM).rows])
+    worst = {}
+    for n in (128, 256, 512):
+        seeds = [np.asarray(jax.jit(binding.bind(PROBLEM, subjects=n, seed=s).predict)(values)) for s in range(3)]
+        rms = np.sqrt(np.mean((np.array(seeds) - exact) ** 2, 0)) / scale
+        worst[n] = rms.max()
+        print(f"{n} subjects: root-mean-square error over sampling deviation, worst row {rms.max():.3f}, median {np.median(rms):.4f}")
+    assert worst[512] < worst[128]
+    assert worst[256] < 0.25
