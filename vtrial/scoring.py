@@ -69,6 +69,7 @@ def _result(problem, names, path, data, args, replayed, values):
         "coverage90_discrepancy": compare.coverage(scored, "covered90_discrepancy"),
         "sharpness": compare.median_sharpness(scored),
         "failed_subjects": replayed.failed,
+        "lower_limit": {n: problem.trials[n].lower_limit for n in names},
         "diagnostics": diagnose.criteria(data).values,
         "conflicts": [{"text": t, "decision": d} for n in ("pk", problem.effect) for t, d in cards.load(problem.drug, n).conflicts],
         "stale": results.stale(json.loads(manifest.read_text()), problem) if manifest.exists() else [],

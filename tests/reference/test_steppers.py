@@ -16,7 +16,7 @@ from scipy.linalg import expm
 
 from vtrial import population
 from vtrial.conduct.course import course
-from vtrial.library import cards, populations
+from vtrial.library import cards, files, populations, problems
 from vtrial.pk import modes as pkmodes
 from vtrial.pk import two_cmt_iv
 from vtrial.toxicity import friberg
@@ -201,6 +201,40 @@ def test_a_year_of_200_patients(naive):
     print(f"{numbers}; dose {dose[worst]:.0f} mg; nadir {low:.3f} of baseline; {sum(error.max(0) > 1e-3)} over 1e-3")
     assert np.std(reference) > 0.1  # the drug does something to these patients
     assert error.max() < 1e-3
+
+
+@pytest.mark.parametrize("problem", [problems.load(name) for name in files.names("problems")], ids=lambda p: p.name)
+def test_half_a_year_of_patients_of_the_prior(naive, problem):
+    """A calibration asks for every parameter value that its prior allows: 256 of them, one patient each.
+
+    Accuracy is asked for where the reference stays above 0.02 of baseline (grade 4 throughout, and nobody's course) and
+    where the chain has a steady state to go back to: the roots of ``s (1 + s)^4 = -GAM`` leave the left half-plane at
+    GAM = 0.57, beyond which counts swing for ever and an error of phase grows. No count may be zero or below anywhere.
+    """
+    n, cycles = 256, 8
+    pk, fx = cards.load(problem.drug, "pk"), cards.load(problem.drug, problem.effect)
+    of = populations.load("emilia")
+    priors = [f"prior.{f.name}" for f in problem.free]
+    scores = population.quasi([*population.score_names(of, pk, fx), *priors], n, seed=8)
+    values = {f.name: f.median * np.exp(f.log_sd * scores[f"prior.{f.name}"]) for f in problem.free}
+    covs = population.covariates(of, scores)
+    p = {k: np.asarray(v) for k, v in population.individuals(pk, scores, covs).items()}
+    effects = population.individuals(fx, scores, covs, problems.internal(problem.free, values))
+    q, dose = {k: np.asarray(v) for k, v in effects.items()}, 3.6 * np.asarray(covs["WT"])
+    days = DAYS[: EVERY * cycles]
+    reference = naive.counts(p, q, plan(dose)[:cycles], INFUSION, days)
+    counts = year(p, q, dose)[: len(days)]
+    judged = (q["GAM"] < 0.55) & (reference.min(0) > 0.02)
+    error = np.where(judged, np.abs(counts / reference - 1).max(0), 0.0)
+    worst, high = int(error.argmax()), np.quantile(error[judged], 0.95)
+    numbers = ", ".join(f"{k} {v[worst]:.3g}" for k, v in q.items())
+    print(f"{problem.name}: {judged.sum()} of {n} patients judged; lowest count of all {counts.min():.1e} of baseline;")
+    print(f"errors: median {np.median(error[judged]):.1e}, 95 % {high:.1e}, worst {error.max():.1e} with {numbers},")
+    print(f"lowest count {reference[:, worst].min():.3f}, by vtrial {counts[:, worst].min():.3f}")
+    assert (counts > 0).all()
+    assert judged.sum() > 0.75 * n
+    assert high < 2e-3
+    assert error.max() < 0.02
 
 
 def test_the_reference_is_sharp(naive):

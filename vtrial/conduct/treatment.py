@@ -30,4 +30,4 @@ def _share_on(treatment, days):
 
 def cycles_given(shares, score):
     """Cycles of each subject, 1..len(shares), from a normal score."""
-    return 1 + jnp.searchsorted(jnp.asarray(np.cumsum(shares)[:-1]), ndtr(score), side="right")
+    return 1 + jnp.searchsorted(jnp.cumsum(shares)[:-1], ndtr(score), side="right")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .. import population
 from . import TABLE, hard, share
 
 CHUNK = 4096  # subjects a chunk: carry and constants fit the second-level cache
@@ -31,38 +32,43 @@ def statistics(setting, rows, values, key, *, replicates, tick=lambda n: None):
     dict
         ``rows`` (replicate, row), NumPy, and ``failed``: subjects whose course was not finite, who have no weight.
     """
-    size = max(r.n or 1 for r in rows)
-    per = max(1, CHUNK // size)
-    run = _compiled(setting, tuple(rows), size)
+    frame, numbers = hard.split(setting)
+    arm = population.stream(key, f"{setting.trial}/{setting.arm}")
+    run = _compiled(frame, tuple((r.endpoint, r.definition) for r in rows), _padded(max(r.n or 1 for r in rows)))
+    sizes, counted = np.array([r.n or 1 for r in rows]), np.array([r.unit == "count" for r in rows])
+    per = max(1, CHUNK // _padded(max(sizes)))
     full = {k: np.broadcast_to(np.asarray(v), (replicates,)) for k, v in values.items()}
     stats, failed = [], 0
     for start in range(0, replicates, per):
         # the last chunk is filled up by repeating, so that one compiled size serves all
         index = np.minimum(np.arange(start, start + per), replicates - 1)
-        out, lost = run({k: v[index] for k, v in full.items()}, key, index)
+        out, lost = run(numbers, {k: v[index] for k, v in full.items()}, arm, index, sizes)
         kept = min(per, replicates - start)
-        stats.append(np.asarray(out)[:kept])
+        stats.append(np.asarray(out)[:kept] * np.where(counted, sizes, 1))
         failed += int(np.asarray(lost)[:kept].sum())
         tick(kept)
     return {"rows": np.concatenate(stats), "failed": failed}
 
 
+def _padded(n):
+    """Arms of similar size share one compiled program: the next power of two, at least 16."""
+    return max(16, 1 << (int(n) - 1).bit_length())
+
+
 @lru_cache(maxsize=64)
-def _compiled(setting, rows, size):
-    def one(values, key, index):
-        return _replicate(setting, rows, size, values, jax.random.fold_in(key, index))
+def _compiled(frame, endpoints, size):
+    """``run(numbers, values, key, replicates, sizes)`` over a chunk of replicates of ``size`` subjects."""
 
-    return jax.jit(jax.vmap(one, (0, None, 0)))
+    def one(numbers, values, key, index, sizes):
+        look = hard.look(frame, numbers, values, jax.random.fold_in(key, index), jnp.arange(size))
+        sound = jnp.isfinite(look.log_x).all((0, 1))
+        stats = [_one(e, dict(d), look, sound & (jnp.arange(size) < n)) for (e, d), n in zip(endpoints, jnp.unstack(sizes), strict=True)]
+        return jnp.stack(stats), jnp.sum(~sound & (jnp.arange(size) < jnp.max(sizes)))
 
-
-def _replicate(setting, rows, size, values, key):
-    look = hard.look(setting, values, key, jnp.arange(size))
-    sound = jnp.isfinite(look.log_x).all((0, 1))
-    stats = [_one(row, look, sound[: row.n]) for row in rows]
-    return jnp.stack(stats), jnp.sum(~sound)
+    return jax.jit(jax.vmap(one, (None, 0, None, 0, None)))
 
 
-def _one(row, look, sound):
-    value, weight = TABLE[row.endpoint].hard(look, **row.options)
-    value, weight = jnp.where(sound, value[: row.n], 0.0), jnp.where(sound, weight[: row.n], 0.0)
-    return share((value, weight)) * (row.n if row.unit == "count" else 1)
+def _one(endpoint, options, look, counted):
+    """An endpoint's statistic over the subjects that count; one whose course failed has no weight and no NaN."""
+    value, weight = TABLE[endpoint].hard(look, **options)
+    return share((jnp.where(counted, value, 0.0), jnp.where(counted, weight, 0.0)))

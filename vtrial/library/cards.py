@@ -6,6 +6,7 @@ and to variances of the normal eta.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Effect:
     coefficient: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Card:
     """A structure with its numbers in internal units: ``theta`` (name -> value), ``effects``, ``etas`` (names in order)
     with covariance ``omega`` of the log-normal random effects, ``sigma`` (name -> standard deviation)."""
@@ -67,7 +68,13 @@ class Card:
 
 def load(drug, name):
     """The card ``name`` (``pk``, ``thrombocytopenia``, ...) of a drug on the shelf or of a user's own folder."""
-    return read(locate("drugs", drug).parent / f"{name}.toml")
+    path = locate("drugs", drug).parent / f"{name}.toml"
+    return _read(path, digest(path) if path.is_file() else "")
+
+
+@cache
+def _read(path, _digest):
+    return read(path)
 
 
 def read(path):

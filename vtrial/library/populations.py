@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Marginal:
     b: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """Covariate marginals by name, and the correlation matrix of their normal scores in that order."""
 
@@ -41,7 +42,13 @@ class Population:
 
 def load(name):
     """A population on the shelf, or a user's own file."""
-    return read(locate("populations", name))
+    path = locate("populations", name)
+    return _read(path, digest(path))
+
+
+@cache
+def _read(path, _digest):
+    return read(path)
 
 
 def read(path):

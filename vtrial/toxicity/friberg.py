@@ -33,7 +33,6 @@ from ..pk.modes import decay_moments, infused, infusion_moments, unit_moments
 FLOOR = 1e-3
 P = (6e-6, 55.0)
 MAX_GROWTH = 16.0
-LOWEST = 1e-6  # of the chain: a quadratic through a collapsing P may dip below zero
 
 PARAMETERS = ("CIRC0", "MTT", "GAM", "SLOPE", "KS", "KD")
 
@@ -121,14 +120,13 @@ def advance(k: Step, state: State, c, dose=None) -> State:
     s_mid, s_end = _stem(k, state.s, c, dose)
     # predictor: feedback frozen over the step; it enters X4 only through four stages of the chain
     p_mid, p_end = (_hold(p * _roughly_exp(_hold(k.ktr_dt * (u + 1) / 2 * (f - 1) - f * ill[u]))) for u in (0, 1))
-    guess = _hold(_above(_shift(k.carry, x, 3) + _mix(k.feed[3], (p, p_mid, p_end)), LOWEST))
+    guess = _hold(_shift(k.carry, x, 3) + _fed(k.feed[3], (p, p_mid, p_end)))
     f_mid = _feedback(k, s_mid, _shift(k.carry_mid, x, 3) + _mix(k.feed_mid, (p, p_mid)))
     f_end = _feedback(k, s_end, guess)
     p_mid, p_end = (_grown(k, p, kill[u], (f, f_mid, f_end), u) for u in (0, 1))
     feed = k.feed if dose is None else _bent(k, dose * f_mid)
-    x = tuple(_above(_shift(k.carry, x, j) + _mix(feed[j], (p, p_mid, p_end)), LOWEST) for j in range(4))
-    # F at the corrected X4 rather than at the guess, to first order
-    return State(p_end, x, f_end / _within(1 + k.gam * (x[3] / guess - 1), 0.5, 2.0), s_end)
+    x = tuple(_shift(k.carry, x, j) + _fed(feed[j], (p, p_mid, p_end)) for j in range(4))
+    return State(p_end, x, _corrected(k.gam, f_end, x[3] / guess), s_end)
 
 
 def circulating(state: State):
@@ -149,10 +147,6 @@ def _within(x, low, high):
     # not jnp.clip, which XLA compiles to scalar code next to an exponential
     x = jnp.where(x > low, x, low)
     return jnp.where(x < high, x, high)
-
-
-def _above(x, low):
-    return jnp.where(x > low, x, low)
 
 
 def _roughly_exp(g):
@@ -179,10 +173,22 @@ def _feedback(k, s, x4):
     return _hold(jnp.exp(-k.gam * jnp.log(jnp.where(ratio > FLOOR, ratio, FLOOR))))
 
 
+def _corrected(gam, f, ratio):
+    """F where X4 turned out ``ratio`` of what it was guessed to be: first order, positive for any ratio and GAM."""
+    change = gam * (ratio - 1)
+    up = jnp.where(change > 0.0, change, 0.0)
+    return f * (1 + up - change) / (1 + up)
+
+
+def _fed(weights, nodes):
+    """What P adds to a stage: never below zero, which a quadratic could fall to where MTT is a day or two."""
+    fed = _mix(weights, nodes)
+    return jnp.where(fed > 0.0, fed, 0.0)
+
+
 def _bent(k, strength):
-    """The weights of P with the dose's bend at the middle node, never below zero."""
-    middle = (row[1] + strength * b for row, b in zip(k.feed, k.bend, strict=True))
-    return tuple((row[0], jnp.where(m > 0, m, 0), row[2]) for row, m in zip(k.feed, middle, strict=True))
+    """The weights of P with the dose's bend at the middle node."""
+    return tuple((row[0], row[1] + strength * b, row[2]) for row, b in zip(k.feed, k.bend, strict=True))
 
 
 def _mix(weights, nodes):
