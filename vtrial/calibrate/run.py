@@ -22,7 +22,7 @@ from .model import names, parameters
 REPLICATES = 400
 
 
-def calibrate(problem, *, chains=4, warmup=300, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.9):
+def calibrate(problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.85):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Chains are checkpointed under ``out/checkpoint`` after every block; ``resume`` continues them and gives the same

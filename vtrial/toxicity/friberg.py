@@ -10,7 +10,7 @@ S, the stem pool, moves the *set point*, so that the count follows S and not a p
 chain. P is carried as its logarithm, within bounds, and the chain is a convolution with positive weights, so that no
 parameter value brings a count to zero or below, nor a gradient to NaN.
 
-One step covers a grid interval ``dt``. Within it F and P are quadratics in time through the ends and the middle, the
+One step covers a grid interval ``dt``. Within it F and ln P are quadratics in time through the ends and the middle, the
 concentration enters through its exact moments, and the chain and the stem pool are integrated exactly against them:
 fast distribution and short infusions force no small steps. A dose bends P more sharply than a quadratic can; what the
 quadratic misses of it is added to the chain to first order. The error against a 1e-10 reference is measured in
@@ -38,7 +38,9 @@ PARAMETERS = ("CIRC0", "MTT", "GAM", "SLOPE", "KS", "KD")
 
 # Quadratic through s = 0, 1/2, 1: row n gives the coefficients of 1, s, s^2 of the n-th basis polynomial.
 _BASIS = ((1.0, -3.0, 2.0), (0.0, 4.0, -4.0), (0.0, -1.0, 2.0))
-# Its integrals over [0, 1/2] and [0, 1].
+# The same for the quartic through s = 0, 1/4, 1/2, 3/4, 1.
+_QUARTIC = tuple(map(tuple, np.linalg.inv(np.vander(np.arange(5) / 4, increasing=True)).T.tolist()))
+# Integrals of the quadratic basis over [0, 1/2] and [0, 1].
 _AREA = ((5 / 24, 1 / 3, -1 / 24), (1 / 6, 2 / 3, 1 / 6))
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
@@ -62,7 +64,8 @@ class Step(NamedTuple):
     ktr_dt: jnp.ndarray
     gam: jnp.ndarray
     carry: tuple  # [j] Poisson weights of the chain over a whole step
-    feed: tuple  # [j][n] weight of P at the nodes in X1..X4 at the end
+    feed: tuple  # [j][q] weight of P at five points, a quarter apart, in X1..X4 at the end
+    guess: tuple  # [n] weight of P at the nodes in X4 at the end
     carry_mid: tuple  # [j] the same for X4 at the middle
     feed_mid: tuple  # weight of P at the start and at the middle in X4 at the middle
     kill: tuple  # [u][n][m] ktr SLOPE int l_n C, upto middle and end, of the modes
@@ -84,12 +87,13 @@ def prepare(p, modes, dt, duration, drift=True) -> Step:
     decays = jnp.stack([decay_moments(modes, dt, u, 3) for u in (dt / 2, dt)], 1)
     doses = jnp.stack([infusion_moments(modes, dt, u, duration, 3).sum(1) for u in (dt / 2, dt)], 1)
     strength = 4.0 / p["MTT"] * p["SLOPE"]
-    feed = _feed(z)
+    feed = _feed(z, _BASIS)
     return Step(
         ktr_dt=z,
         gam=p["GAM"] * jnp.ones_like(z),
         carry=_poisson(z),
-        feed=feed,
+        feed=_feed(z, _QUARTIC),
+        guess=feed[3],
         carry_mid=_poisson(z / 2),
         feed_mid=_feed_mid(z / 2),
         kill=_nodal(decays * strength, 2),
@@ -120,13 +124,13 @@ def advance(k: Step, state: State, c, dose=None) -> State:
     s_mid, s_end = _stem(k, state.s, c, dose)
     # predictor: feedback frozen over the step; it enters X4 only through four stages of the chain
     p_mid, p_end = (_hold(p * _roughly_exp(_hold(k.ktr_dt * (u + 1) / 2 * (f - 1) - f * ill[u]))) for u in (0, 1))
-    guess = _hold(_shift(k.carry, x, 3) + _fed(k.feed[3], (p, p_mid, p_end)))
+    guess = _hold(_shift(k.carry, x, 3) + _fed(k.guess, (p, p_mid, p_end)))
     f_mid = _feedback(k, s_mid, _shift(k.carry_mid, x, 3) + _mix(k.feed_mid, (p, p_mid)))
     f_end = _feedback(k, s_end, guess)
-    p_mid, p_end = (_grown(k, p, kill[u], (f, f_mid, f_end), u) for u in (0, 1))
+    ps = p, *_grown(k, p, kill, (f, f_mid, f_end))
     feed = k.feed if dose is None else _bent(k, dose * f_mid)
-    x = tuple(_shift(k.carry, x, j) + _fed(feed[j], (p, p_mid, p_end)) for j in range(4))
-    return State(p_end, x, _corrected(k.gam, f_end, x[3] / guess), s_end)
+    x = tuple(_shift(k.carry, x, j) + _fed(feed[j], ps) for j in range(4))
+    return State(ps[-1], x, _corrected(k.gam, f_end, x[3] / guess), s_end)
 
 
 def circulating(state: State):
@@ -134,10 +138,15 @@ def circulating(state: State):
     return state.x[3]
 
 
-def _grown(k, p, kill, fs, upto):
-    """P at the middle (``upto`` 0) or the end (1) of the step, the feedback at its three nodes being ``fs``."""
-    growth = k.ktr_dt * (_mix(_AREA[upto], fs) - (upto + 1) / 2) - _mix(kill, fs)
-    return _hold(_within(p * jnp.exp(_within(_hold(growth), -MAX_GROWTH, MAX_GROWTH)), *P))
+def _grown(k, p, kill, fs):
+    """P at a quarter, a half, three quarters and the end of the step, the feedback at its three nodes being ``fs``.
+
+    ln P is a quadratic through the start, the middle and the end.
+    """
+    mid, end = (k.ktr_dt * (_mix(_AREA[u], fs) - (u + 1) / 2) - _mix(kill[u], fs) for u in (0, 1))
+    mid, end = (_hold(_within(_hold(g), -MAX_GROWTH, MAX_GROWTH)) for g in (mid, end))
+    growths = 0.75 * mid - 0.125 * end, mid, 0.75 * mid + 0.375 * end, end
+    return tuple(_hold(_within(p * jnp.exp(g), *P)) for g in growths)
 
 
 _hold = jax.lax.optimization_barrier
@@ -157,15 +166,20 @@ def _roughly_exp(g):
 
 
 def _stem(k, s, c, dose):
-    """S at the middle and the end: Simpson on the exact integrating factor."""
+    """S at the middle and the end, by its exact integrating factor."""
     if k.renew is None:
         return s, s
     half, full = (_mix(row, c) for row in k.drain)
     if dose is not None:
         half, full = half + k.drain_dose[0] * dose, full + k.drain_dose[1] * dose
-    e_half, e_rest = jnp.exp(-(k.renew / 2 + half)), jnp.exp(-(k.renew / 2 + full - half))
-    middle = e_half * (s + k.renew / 4) + k.renew / 4
-    return middle, e_half * e_rest * (s + k.renew / 6) + k.renew * (4 * e_rest + 1) / 6
+    # never zero: without renewal and drain the quotients below are then 0 as they should be
+    half, full = k.renew / 2 + half + 1e-30, k.renew + full + 2e-30
+    e_half, e_rest = jnp.exp(-half), jnp.exp(half - full)
+    e_full = e_half * e_rest
+    # renewal is exact for an even drain, and by Simpson in what the drain is uneven
+    middle = e_half * s + k.renew / 2 * (1 - e_half) / half
+    uneven = 2 / 3 * (e_rest - jnp.sqrt(e_full))
+    return middle, e_full * s + k.renew * ((1 - e_full) / full + uneven)
 
 
 def _feedback(k, s, x4):
@@ -188,7 +202,7 @@ def _fed(weights, nodes):
 
 def _bent(k, strength):
     """The weights of P with the dose's bend at the middle node."""
-    return tuple((row[0], row[1] + strength * b, row[2]) for row, b in zip(k.feed, k.bend, strict=True))
+    return tuple((*row[:2], row[2] + strength * b, *row[3:]) for row, b in zip(k.feed, k.bend, strict=True))
 
 
 def _mix(weights, nodes):
@@ -219,14 +233,15 @@ def _poisson(z):
     return e, e * z, e * z**2 / 2, e * z**3 / 6
 
 
-def _feed(z):
-    """Weights [stage][node] of P, a quadratic over the step, in the chain at its end.
+def _feed(z, basis):
+    """Weights [stage][node] of P, a polynomial over the step, in the chain at its end.
 
     With ``t`` the time to the end, stage j hears ``z (zt)^j exp(-zt) / j!``; the basis in ``t`` is that in ``s`` reversed.
     """
-    m = unit_moments(z, 6)
+    size = len(basis)
+    m = unit_moments(z, size + 3)
     scale = [z ** (j + 1) / factorial(j) for j in range(4)]
-    return tuple(tuple(scale[j] * _mix(row, m[j : j + 3]) for row in _BASIS[::-1]) for j in range(4))
+    return tuple(tuple(scale[j] * _mix(row, m[j : j + size]) for row in basis[::-1]) for j in range(4))
 
 
 def _feed_mid(z):
