@@ -6,7 +6,9 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from ..conduct.setting import setting
-from ..endpoints import replicate, smooth
+from ..endpoints import TABLE, replicate, smooth
+from ..errors import bad
+from ..library.files import line_of
 from ..library.problems import Problem, internal
 from . import targets
 
@@ -31,6 +33,10 @@ class Bound:
 def bind(problem, subjects=None, seed=COHORT_SEED):
     """Binds a problem's fit rows; ``subjects`` replaces the problem's number of quasi-random subjects."""
     rows = problem.rows("fit")
+    for row in rows:
+        if row.endpoint not in TABLE:
+            where = problem.path, "roles.fit", f"{row.trial}/{row.id}: {row.endpoint} is not modelled"
+            raise bad(*where, line_of(problem.path, "roles.fit"))
     settings = settings_of(problem, rows)
     cohort = smooth.Cohort.make(list(settings.values()), rows, subjects or problem.subjects, seed)
     return Bound(problem, rows, settings, cohort)

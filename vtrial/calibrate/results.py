@@ -11,7 +11,7 @@ import numpy as np
 from .. import __version__
 from ..errors import bad
 from ..library import cards, drugs, populations
-from ..library.files import PACKAGE, digest, root
+from ..library.files import GRADING, PACKAGE, digest, root
 from ..output import write_text, write_whole
 
 PACKAGES = ("jax", "numpyro", "arviz", "numpy", "scipy")
@@ -90,7 +90,7 @@ def inputs(problem):
         files[card.path] = card.digest
     drug = drugs.load(problem.drug)
     files[drug.path] = drug.digest
-    grading = root() / "models" / "grading" / "ctcae.toml"
+    grading = root() / GRADING
     files[str(grading)] = digest(grading)
     return {_relative(k): v for k, v in sorted(files.items())}
 

@@ -3,13 +3,13 @@
 from functools import cache
 
 from ..errors import unknown
-from ..library.files import read_toml, root
+from ..library.files import GRADING, read_toml, root
 
 
 @cache
 def limits(version, lab, lower_limit):
     """Counts below which a grade starts, for grades 1 to 4; grade 1 starts at the trial's own lower limit of normal."""
-    path = root() / "models" / "grading" / "ctcae.toml"
+    path = root() / GRADING
     table = read_toml(path)
     if version not in table:
         raise unknown(path, "grading.version", version, table)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import events
+from ..errors import bad
+from ..library.files import line_of
 
 
 class Plan(NamedTuple):
@@ -19,12 +21,14 @@ class Plan(NamedTuple):
     looked: tuple  # (cycle) of (watch) truth values: whether that count is taken under the protocol
 
 
-def plan(arm, visits, file=""):
+def plan(arm, visits, file="", where="arm"):
     """The `Plan` of an arm under visits; raises `InputError` for a regimen that cannot be read or a day off the cycle."""
-    r = events.regimen(arm.regimen, file, f"arm {arm.id}.regimen")
+    key = f"{where}.regimen"
+    r = events.regimen(arm.regimen, file, key, line_of(file, key))
     watch = tuple(sorted({*visits.first_cycle, *visits.later_cycles}))
     if any(not 2 <= d <= r.every + 1 for d in watch):
-        raise events.bad(file, "visits", f"days {watch} of a {r.every}-day cycle; allowed: 2 to {r.every + 1}")
+        key, allowed = "visits.platelets", f"2 to {r.every + 1}"
+        raise bad(file, key, f"days {watch} of a {r.every}-day cycle; allowed: {allowed}", line_of(file, key))
     cycles = min(arm.treatment.longest, r.times or arm.treatment.longest)
     first, later = (tuple(d in days for d in watch) for days in (visits.first_cycle, visits.later_cycles))
     return Plan(r.amount, r.unit == "mg/kg", r.every, cycles, watch, (first,) + (later,) * (cycles - 1))

@@ -37,7 +37,8 @@ def setting(trial, arm_id, effect, *, visits=None, lower_limit=None, treatment=N
     arm = trial.arms[arm_id]
     if treatment is not None:
         arm = replace(arm, treatment=treatment)
-    made = plan(arm, visits or trial.visits["platelets"], trial.path)
+    where = f"arm[{list(trial.arms).index(arm_id)}]"
+    made = plan(arm, visits or trial.visits["platelets"], trial.path, where)
     return Setting(
         trial=trial.name,
         arm=arm_id,

@@ -109,7 +109,7 @@ def read(path):
 
 def _theta(sheet, table, known):
     sheet.keys(table, "theta", known)
-    return {k: sheet.number(table[k], f"theta.{k}", unit, ("rse",)) for k, unit in known.items() if k in table}
+    return {k: sheet.number(table[k], f"theta.{k}", unit, ("rse",), low=0) for k, unit in known.items() if k in table}
 
 
 def _effects(sheet, rows, known):
@@ -121,7 +121,8 @@ def _effects(sheet, rows, known):
         if fine & sheet.choice(row["form"], f"{where}.form", ("power", "exponential")):
             unit = COVARIATES[row["of"]]
             slope = "1" if row["form"] == "power" else f"1/({unit})"
-            reference = sheet.number(row["reference"], f"{where}.reference", unit, sourced=False)
+            low = 0 if row["form"] == "power" else None
+            reference = sheet.number(row["reference"], f"{where}.reference", unit, sourced=False, low=low)
             coefficient = sheet.number(row["coefficient"], f"{where}.coefficient", slope)
             yield Effect(row["on"], row["of"], row["form"], reference, coefficient)
 
@@ -143,8 +144,9 @@ def _covariance(sheet, row, where, names, omega):
     if not sheet.keys(row, where, ("between", "value", "form", "source"), ("at", "why")):
         return
     sheet.source(row, where)
-    pair = row["between"]
-    if len(pair) == 2 and all([sheet.choice(p, f"{where}.between", names) for p in pair]):
+    if not sheet.real(row["value"], f"{where}.value"):
+        return
+    if pair := sheet.pair(row["between"], f"{where}.between", names):
         i, j = map(names.index, pair)
         if sheet.choice(row["form"], f"{where}.form", ("covariance", "correlation")):
             scale = math.sqrt(omega[i, i] * omega[j, j]) if row["form"] == "correlation" else 1.0
@@ -153,11 +155,16 @@ def _covariance(sheet, row, where, names, omega):
 
 def _spread(sheet, table, where):
     """Standard deviation of the normal eta from its printed form: omega^2 = ln(1 + CV^2) for a CV."""
-    if not isinstance(table, dict) or not sheet.keys(table, where, ("value", "form"), ("source", "at", "why", "shrinkage")):
+    if not isinstance(table, dict):
+        sheet.fault(where, f"is {table!r}; a spread is a table {{ value, form, source }}")
+        return float("nan")
+    if not sheet.keys(table, where, ("value", "form"), ("source", "at", "why", "shrinkage")):
         return float("nan")
     sheet.source(table, where)
     if not sheet.choice(table["form"], _join(where, "form"), FORMS) or not sheet.real(table["value"], where, 0):
         return float("nan")
-    value = table["value"]
+    value, shrinkage = table["value"], table.get("shrinkage", 0.0)
+    if not sheet.real(shrinkage, f"{where}.shrinkage") or not 0 <= shrinkage < 1:
+        sheet.fault(f"{where}.shrinkage", f"is {shrinkage!r}; must be from 0 to below 1")
     sd = {"cv%": math.sqrt(math.log1p((value / 100) ** 2)), "sd": value, "variance": math.sqrt(value)}[table["form"]]
-    return sd * (1 - table.get("shrinkage", 0.0))
+    return sd * (1 - shrinkage)

@@ -22,7 +22,7 @@ def load(name):
     sheet = Sheet(path)
     data = sheet.data
     sheet.keys(data, "", ("name", "infusion"), ("title", "molecular_weight", "dose_levels"))
-    infusion = sheet.number(data.get("infusion", {}), "infusion", "day")
+    infusion = sheet.number(data["infusion"], "infusion", "day", low=0) if "infusion" in data else None
     if "molecular_weight" in data:
         sheet.number(data["molecular_weight"], "molecular_weight", "g/mol")
     levels = data.get("dose_levels", {})

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import bad, unknown
 
 PACKAGE = Path(__file__).resolve().parent.parent
+GRADING = "models/grading/ctcae.toml"
 KINDS = {
     "drugs": ("models/drugs", "drug.toml"),
     "populations": ("models/populations", None),

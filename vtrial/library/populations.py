@@ -76,6 +76,10 @@ def _marginal(sheet, row, where, unit):
         return None
     if not all([sheet.real(row[k], f"{where}.{k}", 0) for k in given]):
         return None
+    if kind == "bernoulli" and not row["probability"] < 1:
+        sheet.fault(f"{where}.probability", f"is {row['probability']}; must be between 0 and 1")
+    if "p05" in given and not row["p05"] < row["p95"]:
+        sheet.fault(where, f"p05 = {row['p05']} must be below p95 = {row['p95']}")
     scale = sheet.factor(row.get("unit", ""), f"{where}.unit", unit)
     return Marginal(kind, *_numbers(kind, row, scale))
 
@@ -99,8 +103,9 @@ def _correlation(sheet, rows, names):
         where = f"correlation[{i}]"
         if sheet.keys(row, where, ("between", "value", "source"), ("at", "why")):
             sheet.source(row, where)
-            if all([sheet.choice(n, f"{where}.between", names) for n in row["between"]]):
-                a, b = map(names.index, row["between"])
+            pair = sheet.pair(row["between"], f"{where}.between", names)
+            if sheet.real(row["value"], f"{where}.value") and pair:
+                a, b = map(names.index, pair)
                 matrix[a, b] = matrix[b, a] = row["value"]
     if names and np.linalg.eigvalsh(matrix).min() <= 0:
         sheet.fault("correlation", "the correlation matrix is not positive definite")

@@ -56,15 +56,22 @@ def load(name):
     required = ("name", "drug", "effect", "trials", "subjects", "free", "discrepancy", "roles")
     if not sheet.keys(data, "", required, ("title",)):
         sheet.done()
+    _on_the_shelf(sheet, path, data)
+    sheet.done()
     of = {t.name: t for t in (trials.load(_beside(path, name)) for name in data["trials"])}
     card = cards.load(data["drug"], data["effect"])
     free = [_free(sheet, k, v, card) for k, v in data["free"].items()]
+    for i, f in enumerate(free):
+        if f and f.of in [g.of for g in free[:i] if g]:
+            sheet.fault(f"free.{f.name}.of", f"{f.of} has two priors")
     roles = _roles(sheet, data["roles"], of)
     _every_row(sheet, roles, of)
     tau = data["discrepancy"]
     if sheet.keys(tau, "discrepancy", ("name", "half_normal"), SOURCED):
         sheet.source(tau, "discrepancy")
-    if data["subjects"] < 2 or data["subjects"] & (data["subjects"] - 1):
+        if sheet.real(tau["half_normal"], "discrepancy.half_normal") and tau["half_normal"] < 0:
+            sheet.fault("discrepancy.half_normal", f"is {tau['half_normal']}; must not be negative")
+    if sheet.real(data["subjects"], "subjects") and (data["subjects"] < 2 or data["subjects"] & (data["subjects"] - 1)):
         sheet.fault("subjects", f"is {data['subjects']}; must be a power of two (Sobol points)")
     sheet.done()
     return Problem(
@@ -80,6 +87,15 @@ def load(name):
         discrepancy=(tau["name"], tau["half_normal"]),
         roles=roles,
     )
+
+
+def _on_the_shelf(sheet, path, data):
+    for name in data["trials"]:
+        if _beside(path, name) == name:
+            sheet.shelf(name, "trials", "trials")
+    if sheet.shelf(data["drug"], "drug", "drugs"):
+        folder = locate("drugs", data["drug"]).parent
+        sheet.choice(data["effect"], "effect", {p.stem for p in folder.glob("*.toml")} - {"drug", "pk"})
 
 
 def _beside(path, name):

@@ -1,10 +1,11 @@
 """Checks shared by every file: known keys, sources, units. A `Sheet` reads one file and gathers all of its faults."""
 
+import math
 from pathlib import Path
 
 from .. import units
 from ..errors import Fault, InputError
-from .files import bibliography, line_of, read_toml
+from .files import bibliography, line_of, names, read_toml
 
 SOURCED = {"source", "at", "why", "confidence"}
 
@@ -54,17 +55,28 @@ class Sheet:
         elif cited not in bibliography():
             self.fault(_join(where, "source"), f"{cited!r} is not a key of models/references.bib")
 
-    def number(self, table, where, unit, extra=(), sourced=True):
-        """``{value, unit, source, ...}`` converted to ``unit``; NaN after a recorded fault."""
+    def number(self, table, where, unit, extra=(), sourced=True, low=None):
+        """``{value, unit, source, ...}`` converted to ``unit``, above ``low``; NaN after a recorded fault."""
         if not isinstance(table, dict):
             self.fault(where, f"is {table!r}; a number is a table {{ value, unit, source }}")
             return float("nan")
         ok = self.keys(table, where, ("value", "unit"), {*SOURCED, *extra})
         if sourced:
             self.source(table, where)
-        if not ok or not self.real(table["value"], _join(where, "value")):
+        if not ok or not self.real(table["value"], _join(where, "value"), low):
             return float("nan")
         return table["value"] * self.factor(table["unit"], _join(where, "unit"), unit)
+
+    def pair(self, value, where, allowed):
+        """Two of the names allowed; None after a recorded fault."""
+        if not isinstance(value, list) or len(value) != 2:
+            self.fault(where, f"is {value!r}; two names are needed of {', '.join(allowed)}")
+            return None
+        return value if all([self.choice(name, where, allowed) for name in value]) else None
+
+    def shelf(self, name, where, kind):
+        """A name on a shelf, or a path that is there."""
+        return self.choice(name, where, [*names(kind), *([name] if Path(str(name)).exists() else [])])
 
     def factor(self, unit, where, to):
         """The conversion factor, or NaN after a recorded fault."""
@@ -75,8 +87,8 @@ class Sheet:
             return float("nan")
 
     def real(self, value, where, low=None):
-        """A number (not a truth value), above ``low`` where that is given."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        """A finite number (not a truth value), above ``low`` where that is given."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             self.fault(where, f"is {value!r}; a number is needed")
             return False
         if low is not None and not value > low:

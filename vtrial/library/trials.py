@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import units
 from ..errors import Fault, InputError
-from .files import bibliography, digest, locate
+from .files import GRADING, bibliography, digest, locate, read_toml, root
 from .schema import SOURCED, Sheet
 
 UNITS = ("fraction", "months", "days", "ratio", "count", "ug/mL", "ng/mL", "d*ug/mL", "1e9/L")
@@ -104,8 +104,15 @@ def read(path):
     data = sheet.data
     required = ("name", "title", "population", "grading", "lower_limit", "visits", "arm")
     sheet.keys(data, "", required, ("nct", "phase", "default_problem"))
-    sheet.source(data.get("grading", {}), "grading")
+    if "grading" in data:
+        sheet.source(data["grading"], "grading")
+        sheet.choice(data["grading"].get("version"), "grading.version", read_toml(root() / GRADING))
+    if "population" in data:
+        sheet.shelf(data["population"], "population", "populations")
     arms = [_arm(sheet, row, f"arm[{i}]") for i, row in enumerate(data.get("arm", []))]
+    for i, arm in enumerate(arms):
+        if arm.id in [a.id for a in arms[:i]]:
+            sheet.fault(f"arm[{i}].id", f"{arm.id!r} is told twice")
     limits = {k: _limit(sheet, v, f"lower_limit.{k}") for k, v in data.get("lower_limit", {}).items()}
     visits = {k: _visits(sheet, v, f"visits.{k}") for k, v in data.get("visits", {}).items()}
     others = {k: _other_visits(v) for k, v in data.get("visits", {}).items()}
@@ -134,19 +141,19 @@ def _limit(sheet, table, where):
     return sheet.number(table, where, "1e9/L", ("alternatives",)), tuple(table.get("alternatives", ()))
 
 
-def _days(days):
-    return tuple(int(d) for d in days)
-
-
 def _visits(sheet, table, where):
     sheet.keys(table, where, ("first_cycle", "later_cycles"), {*SOURCED, "alternatives"})
     sheet.source(table, where)
-    return Visits(_days(table.get("first_cycle", ())), _days(table.get("later_cycles", ())))
+    for key in ("first_cycle", "later_cycles"):
+        if not all(isinstance(d, int) for d in table.get(key, ())):
+            sheet.fault(f"{where}.{key}", f"is {table[key]!r}; whole days of the cycle are needed")
+            return Visits((), ())
+    return Visits(tuple(table.get("first_cycle", ())), tuple(table.get("later_cycles", ())))
 
 
 def _other_visits(table):
     others = table.get("alternatives", {})
-    return {name: Visits(_days(v["first_cycle"]), _days(v["later_cycles"])) for name, v in others.items()}
+    return {name: Visits(tuple(v["first_cycle"]), tuple(v["later_cycles"])) for name, v in others.items()}
 
 
 def _arm(sheet, row, where):
@@ -173,15 +180,20 @@ def _treatment(sheet, table, where, longest=None):
     if not sheet.choice(kind, f"{where}.kind", ("exponential", "curve", "cycles")):
         return Treatment("cycles", 1)
     if kind == "cycles":
-        sheet.keys(table, where, ("kind", "cycles"), ("alternative",))
+        if not sheet.keys(table, where, ("kind", "cycles"), ("alternative",)):
+            return Treatment("cycles", 1)
         return Treatment(kind, int(sheet.number(table["cycles"], f"{where}.cycles", "cycle")))
     if "longest" in table:
         longest = int(sheet.number(table["longest"], f"{where}.longest", "cycle"))
     if kind == "exponential":
-        sheet.keys(table, where, ("kind", "median"), ("longest", "alternative"))
+        if not sheet.keys(table, where, ("kind", "median"), ("longest", "alternative")):
+            return Treatment("cycles", 1)
         return Treatment(kind, longest or 1, median=sheet.number(table["median"], f"{where}.median", "day"))
-    sheet.keys(table, where, ("kind", "months", "share"), {*SOURCED, "longest", "name"})
+    if not sheet.keys(table, where, ("kind", "months", "share"), {*SOURCED, "longest", "name"}):
+        return Treatment("cycles", 1)
     sheet.source(table, where)
+    if len(table["months"]) != len(table["share"]):
+        sheet.fault(where, f"months has {len(table['months'])} numbers and share {len(table['share'])}")
     days = tuple(m * units.DAYS_PER_MONTH for m in table["months"])
     return Treatment(kind, longest or 1, days=days, share=tuple(table["share"]))
 
@@ -214,13 +226,25 @@ def _row(raw, trial, arms, report):
             return None
     if raw["source"] not in bibliography():
         report("source", f"{raw['source']!r} is not a key of models/references.bib")
-    try:
-        number = {k: float(raw[k]) if raw[k] else None for k in ("value", "lower", "upper", "level")}
-        size = int(raw["n"]) if raw["n"] else None
-        definition = tuple(tomllib.loads(raw["definition"].replace(";", "\n")).items())
-        errors = {k: float(raw[k] or 0) for k in ("rounding", "reading_sd")}
-    except (ValueError, tomllib.TOMLDecodeError) as error:
-        report("value", f"cannot be read: {error}")
-        return None
-    words = {k: raw[k] for k in ("id", "arm", "endpoint", "statistic", "relation", "unit", "table", "source", "confidence")}
-    return Row(trial=trial, n=size, definition=definition, **words, **number, **errors)
+    read = {}
+    for key, reader in _READERS.items():
+        try:
+            read[key] = reader(raw[key])
+        except (ValueError, tomllib.TOMLDecodeError) as error:
+            report(key, f"{raw[key]!r} cannot be read: {error}")
+    return Row(trial=trial, **{k: raw[k] for k in _WORDS}, **read) if len(read) == len(_READERS) else None
+
+
+_WORDS = ("id", "arm", "endpoint", "statistic", "relation", "unit", "table", "source", "confidence")
+
+
+def _optional(text):
+    return float(text) if text else None
+
+
+_READERS = dict.fromkeys(("value", "lower", "upper", "level"), _optional) | {
+    "n": lambda text: int(text) if text else None,
+    "definition": lambda text: tuple(tomllib.loads(text.replace(";", "\n")).items()),
+    "rounding": lambda text: float(text or 0),
+    "reading_sd": lambda text: float(text or 0),
+}

@@ -110,6 +110,13 @@ def infused(modes: Modes, t, duration):
     return modes.weight / duration * -jnp.expm1(-k * on) / k * jnp.exp(-k * (t - on))
 
 
+def infused_area(modes: Modes, during, after, duration):
+    """The integral of `infused` over the first ``during`` days of the infusion and ``after`` days without, mg/L x day."""
+    k = modes.rate
+    level, slope = unit_moments(k * during, 2)
+    return modes.weight / duration * during * (during * (level - slope) + level * -jnp.expm1(-k * after) / k)
+
+
 class Pace(NamedTuple):
     """What one step does to modes, (mode, subject): ``left`` of a concentration, ``gain`` in mg/L from 1 mg infused."""
 

@@ -67,8 +67,9 @@ def _trial(path):
     from ..library.files import names
 
     trial = trials.read(path)
-    for arm in (a for a in trial.arms.values() if a.drug in names("drugs")):
-        plan(arm, trial.visits["platelets"], path)
+    for i, arm in enumerate(trial.arms.values()):
+        if arm.drug in names("drugs"):
+            plan(arm, trial.visits["platelets"], path, f"arm[{i}]")
 
 
 def _nothing(path):
