@@ -32,6 +32,7 @@ def calibrate(problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, res
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
     plan |= {"target_accept": target_accept, "inputs": results.inputs(problem)}
     checkpoint = _checkpoint(out / "checkpoint", plan, resume)
+    begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
     seconds, bound = {}, binding.bind(problem, subjects)
     fitted = targets.gather(bound.rows)
     energy = modes.energy(bound, fitted)
@@ -41,8 +42,7 @@ def calibrate(problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, res
         u, stats = _chains(energy, mode, covariances, checkpoint, plan)
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
-        manifest = results.manifest(problem, seconds={k: round(v, 1) for k, v in seconds.items()}, **_sampler(plan))
-        results.save(out, data, manifest)
+        results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
     shutil.rmtree(checkpoint)
     return data, seconds
 

@@ -44,25 +44,26 @@ def run(of, doses, mg):
     fx = toxicity.STRUCTURES[of.effect]
 
     def day(carry, amount):
-        c, state = carry
-        dose = amount[..., None] * mg
-        state = fx.advance(of.step, state, c, dose)
-        return (_follow(of.pace, c, dose), state), fx.circulating(state)
+        carry = day_of(fx, of.pace, of.step, carry, amount[..., None] * mg)
+        return carry, fx.circulating(carry[1])
 
     side = jnp.ones((*doses.shape[1:], 1))
-    begin = jax.tree.map(lambda row: row * side, (_empty(of.pace), of.start))
+    begin = jax.tree.map(lambda row: row * side, start_of(of.pace, of.start))
     # the reverse pass recomputes a day instead of storing it: quicker, and small
     return jax.lax.scan(jax.checkpoint(day), begin, doses)[1]
 
 
-def _empty(pace):
-    """Mode concentrations before any dose, a row a mode."""
-    return tuple(jnp.zeros_like(row) for row in pace.left)
+def start_of(pace, start):
+    """The carry before any dose: (mode concentrations, a row a mode; effect state)."""
+    return tuple(jnp.zeros_like(row) for row in pace.left), start
 
 
-def _follow(pace, c, dose):
-    """Mode concentrations one day on, with ``dose`` mg infused at its start."""
-    return tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+def day_of(fx, pace, step, carry, dose):
+    """One day on, with ``dose`` mg (subject,) infused at its start, None for none."""
+    c, state = carry
+    given = 0.0 if dose is None else dose
+    after = tuple(a * left + given * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+    return after, fx.advance(step, state, c, dose)
 
 
 def calendar(every, days, amount=1.0):

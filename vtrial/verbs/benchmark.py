@@ -6,7 +6,7 @@ HELP = "the performance table, on this machine"
 
 
 def arguments(parser):
-    parser.add_argument("--subjects", type=session.positive, default=20000, help="virtual patients a run")
+    parser.add_argument("--subjects", type=session.positive, default=16384, help="virtual patients a run")
     parser.add_argument("--out", help="folder for benchmark.json")
 
 
