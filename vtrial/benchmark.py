@@ -13,7 +13,16 @@ import sys
 import time
 
 DOSE, EVERY, DOSES, DAYS, INFUSION = 252.0, 21, 17, 365, 1.5 / 24
-TYPICAL = {"CL": 0.676, "V1": 3.127, "Q": 1.534, "V2": 0.660, "CIRC0": 250.0, "MTT": 132 / 24, "GAM": 0.17, "SLOPE": 0.0025}
+TYPICAL = {
+    "CL": 0.676,
+    "V1": 3.127,
+    "Q": 1.534,
+    "V2": 0.660,
+    "CIRC0": 250.0,
+    "MTT": 132 / 24,
+    "GAM": 0.17,
+    "SLOPE": 0.0025,
+}
 CV = {"CL": 0.19, "V1": 0.12, "CIRC0": 0.25, "MTT": 0.15, "SLOPE": 0.35}
 CHUNK, CHECKED, REPEATS = 512, 20, 5
 RIVAL = "diffrax Tsit5, PIDController rtol 1e-4 atol 1e-6, steps clipped at infusion starts and ends, vmap"
@@ -33,7 +42,10 @@ def table(result):
     head = f"{'':18}{'dtype':>9}{'patients/s':>12}{'compile s':>11}{'run s':>8}{'error plt':>11}{'error conc':>11}"
     lines = [result["machine"], head]
     for r in result["rows"]:
-        numbers = "".join(f"{r[k]:>{w}.3g}" for k, w in (("compile_s", 11), ("run_s", 8), ("error_platelets", 11), ("error_concentration", 11)))
+        numbers = "".join(
+            f"{r[k]:>{w}.3g}"
+            for k, w in (("compile_s", 11), ("run_s", 8), ("error_platelets", 11), ("error_concentration", 11))
+        )
         lines.append(f"{r['name']:18}{r['dtype']:>9}{r['patients_per_s']:>12,.0f}{numbers}")
     lines.append(f"ratio ours/diffrax, best rows within 1e-3: {result['ratio']:.1f} ({result['rival']})")
     lines.append(f"GPU: {result['gpu']}")
@@ -46,7 +58,10 @@ def cohort(n, seed):
 
     rng = np.random.default_rng(seed)
     omega = {k: np.sqrt(np.log1p(cv**2)) for k, cv in CV.items()}
-    return {k: v * np.exp(omega.get(k, 0.0) * rng.normal(size=n)) for k, v in TYPICAL.items()} | {"KS": np.zeros(n), "KD": np.zeros(n)}
+    return {k: v * np.exp(omega.get(k, 0.0) * rng.normal(size=n)) for k, v in TYPICAL.items()} | {
+        "KS": np.zeros(n),
+        "KD": np.zeros(n),
+    }
 
 
 def ours(p):
@@ -131,7 +146,9 @@ def reference(q):
     for day in range(DAYS):
         dosed = day % EVERY == 0 and day < EVERY * DOSES
         for t0, t1, rate in ((0, INFUSION, DOSE / INFUSION), (INFUSION, 1, 0.0)) if dosed else ((0, 1, 0.0),):
-            y = solve_ivp(lambda t, y, r=rate: _field(y, q, r, np), (t0, t1), y, method="DOP853", rtol=1e-10, atol=1e-12).y[:, -1]
+            y = solve_ivp(
+                lambda t, y, r=rate: _field(y, q, r, np), (t0, t1), y, method="DOP853", rtol=1e-10, atol=1e-12
+            ).y[:, -1]
         c.append(y[0] / q["V1"])
         x.append(q["CIRC0"] * y[6])
     return np.array(c), np.array(x)
@@ -150,7 +167,9 @@ def measure(name, fun, p, dtype, checked):
         begun = time.perf_counter()
         c, x = jax.block_until_ready(compiled(given))
         seconds.append(time.perf_counter() - begun)
-    errors = [(np.abs(c[:, i] - rc).max() / rc.max(), np.abs(x[:, i] / rx - 1).max()) for i, (rc, rx) in enumerate(checked)]
+    errors = [
+        (np.abs(c[:, i] - rc).max() / rc.max(), np.abs(x[:, i] / rx - 1).max()) for i, (rc, rx) in enumerate(checked)
+    ]
     return {
         "name": name,
         "dtype": dtype,
@@ -183,7 +202,10 @@ def main(subjects, seed):
 
 def _result(rows, cores, version):
     sound = [r for r in rows if max(r["error_platelets"], r["error_concentration"]) <= 1e-3]
-    best = {n: max((r["patients_per_s"] for r in sound if r["name"] == n), default=float("nan")) for n in ("vtrial", "diffrax")}
+    best = {
+        n: max((r["patients_per_s"] for r in sound if r["name"] == n), default=float("nan"))
+        for n in ("vtrial", "diffrax")
+    }
     return {
         "machine": f"{_processor()}, one of {cores} cores, Python {platform.python_version()}, jax {version}",
         "rows": rows,

@@ -12,7 +12,9 @@ VERBS = ("list", "show", "check", "replay", "calibrate", "diagnose", "report", "
 
 def parser():
     """The argument parser. Each verb's module gives ``HELP``, ``arguments(parser)`` and ``run(args) -> exit code``."""
-    top = argparse.ArgumentParser(prog="vtrial", description="Virtual trials of HER2 antibody-drug conjugates. For research only.")
+    top = argparse.ArgumentParser(
+        prog="vtrial", description="Virtual trials of HER2 antibody-drug conjugates. For research only."
+    )
     top.add_argument("--version", action="version", version=f"vtrial {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
     for name in VERBS:

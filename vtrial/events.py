@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from .errors import bad
 
 _EVERY = {"qd": 1, "qw": 7, "q1w": 7, "q2w": 14, "q3w": 21, "q4w": 28}
-_WORDS = re.compile(r"\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>mg/kg|mg)\s+(?P<every>q\w+)(?:\s*x\s*(?P<times>[1-9]\d*))?\s*$")
+_WORDS = re.compile(
+    r"\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>mg/kg|mg)\s+(?P<every>q\w+)(?:\s*x\s*(?P<times>[1-9]\d*))?\s*$"
+)
 
 
 @dataclass(frozen=True)

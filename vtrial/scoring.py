@@ -71,7 +71,9 @@ def _result(problem, names, path, data, args, replayed, values):
         "failed_subjects": replayed.failed,
         "lower_limit": {n: problem.trials[n].lower_limit for n in names},
         "diagnostics": diagnose.criteria(data).values,
-        "conflicts": [{"text": t, "decision": d} for n in ("pk", problem.effect) for t, d in cards.load(problem.drug, n).conflicts],
+        "conflicts": [
+            {"text": t, "decision": d} for n in ("pk", problem.effect) for t, d in cards.load(problem.drug, n).conflicts
+        ],
         "stale": results.stale(json.loads(manifest.read_text()), problem) if manifest.exists() else [],
     }
 
@@ -103,7 +105,9 @@ def _write(out, problem, names, data, values, result, seed):
 
 
 def _flat(target):
-    nested = {f"{k}_{i}": w for k, v in target.items() if isinstance(v, dict) and k != "definition" for i, w in v.items()}
+    nested = {
+        f"{k}_{i}": w for k, v in target.items() if isinstance(v, dict) and k != "definition" for i, w in v.items()
+    }
     return {k: v for k, v in target.items() if not isinstance(v, dict)} | nested
 
 

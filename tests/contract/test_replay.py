@@ -12,7 +12,18 @@ from vtrial.library.files import root
 
 GRADES = ("em-plt-lab-any", "em-plt-lab-g3", "em-plt-lab-g4", "em-plt-ae-g3plus")
 TARGET = {"id", "trial", "arm", "endpoint", "statistic", "unit", "role", "relation", "published", "replayed", "covered90", "z", "reason"}  # fmt: skip
-OBJECT = {"trials", "problem", "posterior_sha256", "seed", "replicates", "draws", "targets", "coverage90", "sharpness", "seconds"}
+OBJECT = {
+    "trials",
+    "problem",
+    "posterior_sha256",
+    "seed",
+    "replicates",
+    "draws",
+    "targets",
+    "coverage90",
+    "sharpness",
+    "seconds",
+}
 
 
 def vtrial(*words):
@@ -70,7 +81,12 @@ def test_a_changed_published_number_changes_the_coverage(emilia, tmp_path):
         text = text.replace(f'"{name}"', f'"../trials/{name}"', 1)
     problem.write_text(text)
     rows = tmp_path / "trials" / "emilia" / "published.csv"
-    rows.write_text(rows.read_text().replace("em-plt-lab-g4,tdm1,platelets_lab_grade4,share,=,0.03", "em-plt-lab-g4,tdm1,platelets_lab_grade4,share,=,0.2"))
+    rows.write_text(
+        rows.read_text().replace(
+            "em-plt-lab-g4,tdm1,platelets_lab_grade4,share,=,0.03",
+            "em-plt-lab-g4,tdm1,platelets_lab_grade4,share,=,0.2",
+        )
+    )
     posterior = root() / "calibration" / "results" / "platelets-tdm1" / "posterior.nc"
     changed = replay("emilia", "--problem", problem, "--posterior", posterior)
     assert by_id(emilia)["em-plt-lab-g4"]["covered90"] is True

@@ -81,6 +81,8 @@ def test_quasi_random_error_shrinks_and_is_small():
         seeds = [np.asarray(jax.jit(binding.bind(PROBLEM, subjects=n, seed=s).predict)(values)) for s in range(3)]
         rms = np.sqrt(np.mean((np.array(seeds) - exact) ** 2, 0)) / scale
         worst[n] = rms.max()
-        print(f"{n} subjects: root-mean-square error over sampling deviation, worst row {rms.max():.3f}, median {np.median(rms):.4f}")
+        print(
+            f"{n} subjects: root-mean-square error over sampling deviation, worst row {rms.max():.3f}, median {np.median(rms):.4f}"
+        )
     assert worst[512] < worst[128]
     assert worst[256] < 0.25

@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -22,7 +23,9 @@ from .model import names, parameters
 REPLICATES = 400
 
 
-def calibrate(problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.85):
+def calibrate(
+    problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.85
+):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Chains are checkpointed under ``out/checkpoint`` after every block; ``resume`` continues them and gives the same
@@ -52,15 +55,11 @@ def _sampler(plan):
     return {"sampler": kept, "cohort_seed": binding.COHORT_SEED, "dtype": str(jnp.result_type(float))}
 
 
-class _timed:
-    def __init__(self, seconds, name):
-        self.seconds, self.name = seconds, name
-
-    def __enter__(self):
-        self.begun = time.perf_counter()
-
-    def __exit__(self, *_):
-        self.seconds[self.name] = time.perf_counter() - self.begun
+@contextmanager
+def _timed(seconds, name):
+    begun = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - begun
 
 
 def _checkpoint(folder, plan, resume):
@@ -127,7 +126,12 @@ def _tree(bound, fitted, mode, covariances, u, stats, plan):
     }
     coords = {"row": [f"{r.trial}/{r.id}" for r in bound.rows], "parameter": order, "parameter_": order}
     dims = {"expected": ["row"], "published": ["row"], "mode": ["parameter"], "laplace": ["parameter", "parameter_"]}
-    attrs = {"inference_library": "numpyro", "problem": problem.name, "problem_sha256": problem.digest, "seed": plan["seed"]}
+    attrs = {
+        "inference_library": "numpyro",
+        "problem": problem.name,
+        "problem_sha256": problem.digest,
+        "seed": plan["seed"],
+    }
     attrs["targets_sha256"] = hashlib.sha256(json.dumps(plan["inputs"], sort_keys=True).encode()).hexdigest()
     return results.tree(groups, coords, dims, attrs)
 

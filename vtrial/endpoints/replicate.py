@@ -62,7 +62,10 @@ def _compiled(frame, endpoints, size):
     def one(numbers, values, key, index, sizes):
         look = hard.look(frame, numbers, values, jax.random.fold_in(key, index), jnp.arange(size))
         sound = jnp.isfinite(look.log_x).all((0, 1))
-        stats = [_one(e, dict(d), look, sound & (jnp.arange(size) < n)) for (e, d), n in zip(endpoints, jnp.unstack(sizes), strict=True)]
+        stats = [
+            _one(e, dict(d), look, sound & (jnp.arange(size) < n))
+            for (e, d), n in zip(endpoints, jnp.unstack(sizes), strict=True)
+        ]
         return jnp.stack(stats), jnp.sum(~sound & (jnp.arange(size) < jnp.max(sizes)))
 
     return jax.jit(jax.vmap(one, (None, 0, None, 0, None)))

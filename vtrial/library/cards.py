@@ -10,8 +10,11 @@ from functools import cache
 
 import numpy as np
 
-from .files import bibliography  # noqa: F401  (re-exported: checks of other files cite it)
-from .files import digest, locate
+from .files import (
+    bibliography,  # noqa: F401  (re-exported: checks of other files cite it)
+    digest,
+    locate,
+)
 from .schema import Sheet, _join
 
 # Internal unit of each parameter of each structure.
@@ -136,7 +139,7 @@ def _omega(sheet, table, covariances, known):
         _covariance(sheet, row, f"covariance[{i}]", names, omega)
     # Cholesky is the definition of what can be drawn from
     if names and np.isfinite(omega).all() and np.linalg.eigvalsh(omega).min() <= 0:
-        sheet.fault("omega", "is not positive definite; smallest eigenvalue " f"{np.linalg.eigvalsh(omega).min():.3g}")
+        sheet.fault("omega", f"is not positive definite; smallest eigenvalue {np.linalg.eigvalsh(omega).min():.3g}")
     return omega
 
 

@@ -31,4 +31,11 @@ def load(name):
         sheet.source(levels, "dose_levels")
         sheet.factor(levels.get("unit", ""), "dose_levels.unit", "mg/kg")
     sheet.done()
-    return Drug(data["name"], data.get("title", data["name"]), str(path), digest(path), tuple(levels.get("values", ())), infusion)
+    return Drug(
+        data["name"],
+        data.get("title", data["name"]),
+        str(path),
+        digest(path),
+        tuple(levels.get("values", ())),
+        infusion,
+    )

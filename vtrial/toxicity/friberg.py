@@ -7,16 +7,17 @@ In multiples of baseline CIRC0, with ``ktr = 4/MTT`` and ``E = SLOPE C(t)`` (Fri
     d S/dt  = KS (1 - S) - KD C S
 
 S, the stem pool, moves the *set point*, so that the count follows S and not a power of it; KD = 0 gives Friberg's own
-chain. P is carried as its logarithm, within bounds, and the chain is a convolution with positive weights, so that no
-parameter value brings a count to zero or below, nor a gradient to NaN.
+chain. P grows by an exponential and is held within bounds, and the chain adds nothing negative to what decays in it, so
+that no parameter value brings a count to zero or below, nor a gradient to NaN.
 
-One step covers a grid interval ``dt``. Within it F and ln P are quadratics in time through the ends and the middle, the
+One step covers a grid interval ``dt``. Within it F and P are quadratics in time through the ends and the middle, the
 concentration enters through its exact moments, and the chain and the stem pool are integrated exactly against them:
 fast distribution and short infusions force no small steps. A dose bends P more sharply than a quadratic can; what the
 quadratic misses of it is added to the chain to first order. The error against a 1e-10 reference is measured in
 tests/reference/test_steppers.py and by ``vtrial benchmark``.
 
-Everything is kept as rows over subjects, in tuples: stacked into arrays, XLA would compile a step into many more loops.
+For speed, everything is a row over subjects, in tuples, for XLA cuts stacked arrays into many more loops; and what
+several rows need is held (`_hold`), for XLA would compute it anew in the loop of each, most of all in the reverse pass.
 """
 
 from math import factorial
@@ -26,10 +27,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..pk.modes import decay_moments, infused, infusion_moments, unit_moments
+from ..pk.modes import decay_moments, infused_area, infusion_moments, unit_moments
 
-# Bounds that no plausible subject meets: feedback stops growing below a thousandth of the set point, and ln P stays
-# within [-12, 4]. They keep values and gradients finite where a prior draw makes E exceed one for days.
+# Bounds that no plausible subject meets: feedback stops growing below a thousandth of the set point, P stays within
+# [6e-6, 55] and its logarithm changes by 16 a step at most. They keep values and gradients finite where a prior draw
+# makes E exceed one for days.
 FLOOR = 1e-3
 P = (6e-6, 55.0)
 MAX_GROWTH = 16.0
@@ -38,16 +40,12 @@ PARAMETERS = ("CIRC0", "MTT", "GAM", "SLOPE", "KS", "KD")
 
 # Quadratic through s = 0, 1/2, 1: row n gives the coefficients of 1, s, s^2 of the n-th basis polynomial.
 _BASIS = ((1.0, -3.0, 2.0), (0.0, 4.0, -4.0), (0.0, -1.0, 2.0))
-# The same for the quartic through s = 0, 1/4, 1/2, 3/4, 1.
-_QUARTIC = tuple(map(tuple, np.linalg.inv(np.vander(np.arange(5) / 4, increasing=True)).T.tolist()))
-# Integrals of the quadratic basis over [0, 1/2] and [0, 1].
+# Its integrals over [0, 1/2] and [0, 1].
 _AREA = ((5 / 24, 1 / 3, -1 / 24), (1 / 6, 2 / 3, 1 / 6))
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 
 
 class State(NamedTuple):
-    """What the next step needs, each over subjects: ln P, P, the chain X1..X4 (a tuple), feedback F, stem pool S."""
+    """What the next step needs, each over subjects: P, the chain X1..X4 (a tuple), feedback F, stem pool S."""
 
     p: jnp.ndarray
     x: tuple
@@ -64,15 +62,14 @@ class Step(NamedTuple):
     ktr_dt: jnp.ndarray
     gam: jnp.ndarray
     carry: tuple  # [j] Poisson weights of the chain over a whole step
-    feed: tuple  # [j][q] weight of P at five points, a quarter apart, in X1..X4 at the end
-    guess: tuple  # [n] weight of P at the nodes in X4 at the end
+    feed: tuple  # [j][n] weight of P at the nodes in X1..X4 at the end
     carry_mid: tuple  # [j] the same for X4 at the middle
     feed_mid: tuple  # weight of P at the start and at the middle in X4 at the middle
     kill: tuple  # [u][n][m] ktr SLOPE int l_n C, upto middle and end, of the modes
     kill_dose: tuple  # [u][n] of 1 mg infused at the start of the step
     ill: tuple  # [u][m] the sum of kill over the nodes
     ill_dose: tuple  # [u]
-    bend: tuple  # [j] what 1 mg adds to the chain beyond the quadratic, per unit of P F
+    bend: tuple  # [j] what 1 mg adds to the weights of P at the start and the middle, per unit of F
     renew: jnp.ndarray | None  # KS dt; None: no drift, S stays where it is
     drain: tuple | None  # [u][m] KD int C
     drain_dose: tuple | None  # [u]
@@ -87,20 +84,18 @@ def prepare(p, modes, dt, duration, drift=True) -> Step:
     decays = jnp.stack([decay_moments(modes, dt, u, 3) for u in (dt / 2, dt)], 1)
     doses = jnp.stack([infusion_moments(modes, dt, u, duration, 3).sum(1) for u in (dt / 2, dt)], 1)
     strength = 4.0 / p["MTT"] * p["SLOPE"]
-    feed = _feed(z, _BASIS)
     return Step(
         ktr_dt=z,
         gam=p["GAM"] * jnp.ones_like(z),
         carry=_poisson(z),
-        feed=_feed(z, _QUARTIC),
-        guess=feed[3],
+        feed=_feed(z),
         carry_mid=_poisson(z / 2),
         feed_mid=_feed_mid(z / 2),
         kill=_nodal(decays * strength, 2),
         kill_dose=_nodal(doses * strength, 1),
         ill=_rows(decays[0] * strength, 2),
         ill_dose=_rows(doses[0] * strength, 1),
-        bend=_bend(z, strength, feed, modes, dt, duration, doses[0]),
+        bend=_bend(z, strength, modes, dt, duration, doses[0]),
         renew=p["KS"] * dt * jnp.ones_like(z) if drift else None,
         drain=_rows(decays[0] * p["KD"], 2) if drift else None,
         drain_dose=_rows(doses[0] * p["KD"], 1) if drift else None,
@@ -124,13 +119,13 @@ def advance(k: Step, state: State, c, dose=None) -> State:
     s_mid, s_end = _stem(k, state.s, c, dose)
     # predictor: feedback frozen over the step; it enters X4 only through four stages of the chain
     p_mid, p_end = (_hold(p * _roughly_exp(_hold(k.ktr_dt * (u + 1) / 2 * (f - 1) - f * ill[u]))) for u in (0, 1))
-    guess = _hold(_shift(k.carry, x, 3) + _fed(k.guess, (p, p_mid, p_end)))
+    guess = _hold(_shift(k.carry, x, 3) + _fed(k.feed[3], (p, p_mid, p_end)))
     f_mid = _feedback(k, s_mid, _shift(k.carry_mid, x, 3) + _mix(k.feed_mid, (p, p_mid)))
     f_end = _feedback(k, s_end, guess)
-    ps = p, *_grown(k, p, kill, (f, f_mid, f_end))
+    p_mid, p_end = (_grown(k, p, kill[u], (f, f_mid, f_end), u) for u in (0, 1))
     feed = k.feed if dose is None else _bent(k, dose * f_mid)
-    x = tuple(_shift(k.carry, x, j) + _fed(feed[j], ps) for j in range(4))
-    return State(ps[-1], x, _corrected(k.gam, f_end, x[3] / guess), s_end)
+    x = tuple(_shift(k.carry, x, j) + _fed(feed[j], (p, p_mid, p_end)) for j in range(4))
+    return State(p_end, x, _corrected(k.gam, f_end, x[3] / guess), s_end)
 
 
 def circulating(state: State):
@@ -138,21 +133,19 @@ def circulating(state: State):
     return state.x[3]
 
 
-def _grown(k, p, kill, fs):
-    """P at a quarter, a half, three quarters and the end of the step, the feedback at its three nodes being ``fs``.
-
-    ln P is a quadratic through the start, the middle and the end.
-    """
-    mid, end = (k.ktr_dt * (_mix(_AREA[u], fs) - (u + 1) / 2) - _mix(kill[u], fs) for u in (0, 1))
-    mid, end = (_hold(_within(_hold(g), -MAX_GROWTH, MAX_GROWTH)) for g in (mid, end))
-    growths = 0.75 * mid - 0.125 * end, mid, 0.75 * mid + 0.375 * end, end
-    return tuple(_hold(_within(p * jnp.exp(g), *P)) for g in growths)
+def _grown(k, p, kill, fs, upto):
+    """P at the middle (``upto`` 0) or the end (1) of the step, the feedback at its three nodes being ``fs``."""
+    growth = k.ktr_dt * (_mix(_AREA[upto], fs) - (upto + 1) / 2) - _mix(kill, fs)
+    return _hold(_within(p * jnp.exp(_within(_hold(growth), -MAX_GROWTH, MAX_GROWTH)), *P))
 
 
-_hold = jax.lax.optimization_barrier
+def _hold(x):
+    """``x``, computed once and stored, and its cotangent likewise."""
+    return jax.lax.optimization_barrier(x)
 
 
 def _within(x, low, high):
+    """``x`` between bounds."""
     # not jnp.clip, which XLA compiles to scalar code next to an exponential
     x = jnp.where(x > low, x, low)
     return jnp.where(x < high, x, high)
@@ -201,8 +194,8 @@ def _fed(weights, nodes):
 
 
 def _bent(k, strength):
-    """The weights of P with the dose's bend at the middle node."""
-    return tuple((*row[:2], row[2] + strength * b, *row[3:]) for row, b in zip(k.feed, k.bend, strict=True))
+    """The weights of P with what the dose bends it added."""
+    return tuple((*_plus(row[:2], bend, strength), row[2]) for row, bend in zip(k.feed, k.bend, strict=True))
 
 
 def _mix(weights, nodes):
@@ -233,15 +226,14 @@ def _poisson(z):
     return e, e * z, e * z**2 / 2, e * z**3 / 6
 
 
-def _feed(z, basis):
-    """Weights [stage][node] of P, a polynomial over the step, in the chain at its end.
+def _feed(z):
+    """Weights [stage][node] of P, a quadratic over the step, in the chain at its end.
 
     With ``t`` the time to the end, stage j hears ``z (zt)^j exp(-zt) / j!``; the basis in ``t`` is that in ``s`` reversed.
     """
-    size = len(basis)
-    m = unit_moments(z, size + 3)
+    m = unit_moments(z, 6)
     scale = [z ** (j + 1) / factorial(j) for j in range(4)]
-    return tuple(tuple(scale[j] * _mix(row, m[j : j + size]) for row in basis[::-1]) for j in range(4))
+    return tuple(tuple(scale[j] * _mix(row, m[j : j + 3]) for row in _BASIS[::-1]) for j in range(4))
 
 
 def _feed_mid(z):
@@ -250,26 +242,24 @@ def _feed_mid(z):
     return z**4 / 6 * m[4], z**4 / 6 * (m[3] - m[4])
 
 
-def _bend(z, strength, feed, modes, dt, duration, area):
-    """Per mg and unit of P F: the chain's answer to the true course of ``-strength int C``, less that to its quadratic."""
-    exact = _answer(z, modes, dt, duration)
-    return tuple(-strength * (e - row[1] * area[0] - row[2] * area[1]) for e, row in zip(exact, feed, strict=True))
+def _bend(z, strength, modes, dt, duration, area):
+    """Weights [j] of P at the start and the middle for what 1 mg does to ln P, per unit of F, beyond its quadratic.
 
-
-def _answer(z, modes, dt, duration):
-    """``int_0^dt W_j(dt - t) c(t) dt`` for 1 mg infused, W_j being stage j's answer to a unit step of P."""
+    ``area`` [u]: the dose's part of int C. P is taken for linear over the first half and level over the second.
+    """
     width = jnp.minimum(duration, dt)
-    node, weight = (jnp.asarray(a, z.dtype)[:, None] for a in ((_NODES + 1) / 2, _WEIGHTS / 2))
-    t = jnp.concatenate([width * node, width + (dt - width) * node])
-    weight = jnp.concatenate([width * weight, (dt - width) * weight])
-    c = weight * infused(modes, t[:, None], duration).sum(1)
-    return [(c * row).sum(0) for row in _unit_step(z * (1 - t / dt))]
+    (t, w), (t_late, w_late) = _points(4, width, z.dtype), _points(8, dt - width, z.dtype)
+    early = infused_area(modes, t[:, None], 0.0, duration)
+    late = infused_area(modes, width, t_late[:, None], duration)
+    s = jnp.concatenate([t, width + t_late]) / dt
+    beyond = jnp.concatenate([early, late]).sum(1) - 4 * s * (1 - s) * area[0] - s * (2 * s - 1) * area[1]
+    beyond = -strength * z / dt * jnp.concatenate([w, w_late]) * beyond
+    share = jnp.where(s < 0.5, 2 * s, 1.0)
+    heard = [beyond * kernel for kernel in _poisson(z * (1 - s))]
+    return tuple((((1 - share) * row).sum(0), (share * row).sum(0)) for row in heard)
 
 
-def _unit_step(z):
-    """Answers of X1..X4 to a P that was zero and is one for a time ``z``."""
-    left, answers = 1.0, []
-    for weight in _poisson(z):
-        left = left - weight
-        answers.append(left)
-    return answers
+def _points(count, length, dtype):
+    """Gauss-Legendre points and weights on [0, length], in columns."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return (jnp.asarray(a, dtype)[:, None] * length for a in ((nodes + 1) / 2, weights / 2))
