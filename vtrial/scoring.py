@@ -50,7 +50,7 @@ def _replay(problem, names, values, args):
 
 
 def _result(problem, names, path, data, args, replayed, values):
-    tau = values[problem.discrepancy[0]]
+    tau = values.get(problem.discrepancy[0], np.zeros(args.replicates))
     discrepant = trial.with_discrepancy(replayed, problem, tau, args.seed)
     scored = compare.targets(problem, names, replayed, discrepant)
     manifest = path.parent / "manifest.json"
@@ -81,16 +81,18 @@ def _result(problem, names, path, data, args, replayed, values):
 def _alternatives(problem, names, values, args):
     few = {k: v[: min(400, args.replicates)] for k, v in values.items()}
     count = len(next(iter(few.values())))
-    for row, words, stats in trial.alternatives(problem, names, few, args.seed, count):
-        yield {
-            "trial": row.trial,
-            "arm": row.arm,
-            "id": row.id,
-            "endpoint": row.endpoint,
-            "assumption": words,
-            "published": row.value,
-            "replayed": compare.quantiles(stats),
-        }
+    with bar("other readings of the protocol", None) as tick:
+        for row, words, stats in trial.alternatives(problem, names, few, args.seed, count):
+            tick(1, f"{row.trial} {words}")
+            yield {
+                "trial": row.trial,
+                "arm": row.arm,
+                "id": row.id,
+                "endpoint": row.endpoint,
+                "assumption": words,
+                "published": row.value,
+                "replayed": compare.quantiles(stats),
+            }
 
 
 def _write(out, problem, names, data, values, result, seed):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..output import write_whole
+from ..progress import bar
 from .results import summary
 
 LIMITS = {"max_rhat": 1.01, "min_ess_bulk": 400, "min_ess_tail": 400, "divergences": 0, "ebfmi": 0.3}
@@ -68,8 +69,10 @@ def figures(data, out):
         "pairs.png": _pairs,
         "posterior-predictive.png": _predictive,
     }
-    for name, draw in drawings.items():
-        write_whole(Path(out) / name, lambda path, draw=draw: _save(draw(data), path))
+    with bar("figures", len(drawings)) as tick:
+        for name, draw in drawings.items():
+            write_whole(Path(out) / name, lambda path, draw=draw: _save(draw(data), path))
+            tick(1, name)
     return list(drawings)
 
 

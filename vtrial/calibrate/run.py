@@ -147,7 +147,7 @@ def _evaluate(bound, fitted, covariances, posterior):
     @jax.jit
     def one(values):
         predicted = bound.predict(values)
-        return predicted, {t.name: t.loglik(predicted, values[tau], fixed) for t in fitted}
+        return predicted, {t.name: t.loglik(predicted, values.get(tau, 0.0), fixed) for t in fitted}
 
     shape = next(iter(posterior.values())).shape
     flat = {k: v.reshape(-1) for k, v in posterior.items()}

@@ -1,0 +1,42 @@
+"""The scripts only call; each is run tiny."""
+
+import subprocess
+import sys
+
+import pytest
+
+from vtrial.library.files import root
+
+SCRIPTS = root() / "scripts"
+
+
+def run(name, *words):
+    done = subprocess.run([sys.executable, SCRIPTS / name, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_replay(tmp_path):
+    words = ("platelet-kinetics", "--problem", "platelets-tdm1", "--replicates", 8, "--draws", 8, "--out", tmp_path)
+    assert "kin-nadir-c1" in run("replay.py", *words)
+    assert {"replay.json", "targets.csv", "course.csv", "parameters.csv", "summary.csv"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_diagnose_needs_only_arviz(tmp_path):
+    posterior = root() / "calibration" / "results" / "platelets-tdm1" / "posterior.nc"
+    assert "SLOPE" in run("diagnose.py", posterior, tmp_path)
+    assert len(list(tmp_path.glob("*.png"))) == 3
+    assert "vtrial" not in "".join(line for line in (SCRIPTS / "diagnose.py").read_text().splitlines() if "import" in line)
+
+
+@pytest.mark.parametrize("name", ["calibrate.py", "replay.py", "benchmark.py"])
+def test_scripts_are_thin(name):
+    assert len((SCRIPTS / name).read_text().splitlines()) < 10
+    assert "usage: vtrial" in run(name, "--help")
+
+
+@pytest.mark.slow
+def test_benchmark_runs_tiny():
+    text = run("benchmark.py", "--subjects", 512)
+    assert "ratio ours/diffrax" in text
+    assert "diffrax" in text
