@@ -1,227 +1,441 @@
-"""The platelet-year: a year of T-DM1 PK and platelets for a cohort, ours and diffrax's, on one core in the same run.
+"""The platelet-year: how many virtual patients a second one core takes through a year of T-DM1, here and by diffrax.
 
-Two-compartment PK, 3.6 mg/kg x 70 kg every 21 days x 17 as 1.5 h infusions, Friberg chain without drift, log-normal
-random effects, daily concentration and platelets for 365 days kept. The error reached is stated against a reference at
-1e-10: relative in platelets, relative to its peak in concentration.
+Two-compartment T-DM1, 17 infusions three weeks apart, Friberg's platelets without drift, log-normal variability between
+patients; concentration and platelets of each of 365 days are kept. Every row is measured in one worker process that is
+pinned to one core, and its error is measured against scipy's DOP853 at 1e-10. Nothing heavy is imported here, for the
+command line; the worker is this file run as a module.
 """
 
+import io
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
+from importlib.metadata import version
+from statistics import median
 
-DOSE, EVERY, DOSES, DAYS, INFUSION = 252.0, 21, 17, 365, 1.5 / 24
-TYPICAL = {
-    "CL": 0.676,
-    "V1": 3.127,
-    "Q": 1.534,
-    "V2": 0.660,
-    "CIRC0": 250.0,
-    "MTT": 132 / 24,
-    "GAM": 0.17,
-    "SLOPE": 0.0025,
-}
-CV = {"CL": 0.19, "V1": 0.12, "CIRC0": 0.25, "MTT": 0.15, "SLOPE": 0.35}
-CHUNK, CHECKED, REPEATS = 512, 20, 5
-RIVAL = "diffrax Tsit5, PIDController rtol 1e-4 atol 1e-6, steps clipped at infusion starts and ends, vmap"
+import numpy as np
+
+# The task. The patient is Lu 2014's typical one of 70 kg (L/day, L), Friberg's form (1e9/L, day, 1, L/mg).
+TYPICAL = {"CL": 0.676, "V1": 3.127, "Q": 1.534, "V2": 0.660, "CIRC0": 250.0, "MTT": 132 / 24, "GAM": 0.17, "SLOPE": 0.0025}
+CV = {"CL": 0.19, "V1": 0.12, "CIRC0": 0.25, "MTT": 0.15, "SLOPE": 0.35}  # log-normal, omega^2 = ln(1 + CV^2)
+DOSE, INFUSION = 3.6 * 70, 1.5 / 24  # mg, day
+EVERY, CYCLES, DAYS = 21, 17, 365
+LIMIT = 1e-3  # of the error: relative in platelets, relative to its peak in concentration
+
+SAMPLE = 20  # patients whose error is measured
+CHUNK = 1024  # patients a call of ours, so that what a day needs stays in the second-level cache
+RIVALS = 256  # patients a call of diffrax, its fastest here
+GRADIENT = 256  # patients of the gradient, as in a calibration
+TOLERANCE = {"float64": 1e-3, "float32": 1e-4}  # diffrax: rtol and atol, the loosest that keep the error under LIMIT
+OPTIONS = {"xla_cpu_prefer_vector_width": 512}  # of the compiler, for ours and for diffrax
+COMMAND = "pip install 'vtrial[gpu]' && vtrial benchmark"
 
 
-def run(subjects=16384, seed=1):
-    """The table of this machine as a JSON-able dict; each row is measured in one single-threaded process on one core."""
-    command = [sys.executable, "-m", __name__, str(subjects), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the benchmark's process failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+# --- the verb's side -------------------------------------------------------------------------------------------------
+
+
+def run(subjects=20000, seconds=5.0, seed=1, progress=None):
+    """Measures every row, in workers of their own.
+
+    Parameters
+    ----------
+    subjects : int
+        Virtual patients a run of ours; rounded up to whole chunks. Outputs take 6 kB a patient in float64.
+    seconds : float
+        Time to repeat each row for; three repeats at least.
+    seed : int
+        Of the patients.
+    progress : callable, optional
+        Called with a line of text as each row begins.
+
+    Returns
+    -------
+    dict
+        ``task``, ``machine``, ``rows``, ``ratio`` (ours over diffrax, patients a second) and ``gradient``; JSON-able.
+    """
+    request = {"subjects": subjects, "seconds": seconds, "seed": seed}
+    result = _work({**request, "device": "cpu"}, progress)
+    result["rows"] += _work({**request, "device": "gpu"}, progress)["rows"]
+    return {"task": _task(), **request, **result, "ratio": _ratios(result["rows"])}
 
 
 def table(result):
-    """The rows as text."""
-    head = f"{'':18}{'dtype':>9}{'patients/s':>12}{'compile s':>11}{'run s':>8}{'error plt':>11}{'error conc':>11}"
-    lines = [result["machine"], head]
-    for r in result["rows"]:
-        numbers = "".join(
-            f"{r[k]:>{w}.3g}"
-            for k, w in (("compile_s", 11), ("run_s", 8), ("error_platelets", 11), ("error_concentration", 11))
+    """The result as text: one line a row, then the ratios, the gradient and the machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"platelet-year: {DAYS} days, {CYCLES} doses, daily concentration and platelets kept"
+    grid = Table("", "type", "patients/s, best", "median", "compile s", "run s", "error: platelets", "conc.", title=title)
+    for row in result["rows"]:
+        grid.add_row(*_cells(row))
+    console = Console(file=io.StringIO(), width=128)
+    console.print(grid, *_notes(result), sep="\n", markup=False, highlight=False)
+    return console.file.getvalue().rstrip()
+
+
+def _cells(row):
+    if not row["measured"]:
+        return row["name"], row["dtype"], "not measured", "", "", "", "", ""
+    rate, error = row["patients_per_second"], row["error"]
+    late = "" if row["within"] else " (over)"
+    return (
+        *(row["name"], row["dtype"], f"{rate['best']:,.0f}", f"{rate['median']:,.0f}", f"{row['compile_seconds']:.1f}"),
+        *(f"{row['run_seconds']['best']:.3f}", f"{error['platelets']:.1e}{late}", f"{error['concentration']:.1e}"),
+    )
+
+
+def _notes(result):
+    """Lines under the table."""
+    machine, grad = result["machine"], result["gradient"]
+    yield from (f"ours / diffrax, {dtype}: {ratio:.0f}" for dtype, ratio in result["ratio"].items())
+    yield (
+        f"{grad['subjects']} patients x {grad['days']} days in float64: forward {1e3 * grad['forward_seconds']:.1f} ms, "
+        f"value and gradient {1e3 * grad['gradient_seconds']:.1f} ms"
+    )
+    for row in result["rows"]:
+        yield f"{row['name']}: {row['method']}" if row["measured"] else f"{row['name']}: {row['reason']}; {row['command']}"
+    yield f"{machine['cpu']}, one core of {machine['cores']}; jax {machine['jax']}, diffrax {machine['diffrax']}"
+
+
+def _ratios(rows):
+    """Ours over diffrax, of rows on one core within the error: by type, and the best of each."""
+    fair = [row for row in rows if row["measured"] and row["within"] and row["device"] == "cpu"]
+
+    def best(engine, dtypes):
+        return max(
+            [r["patients_per_second"]["best"] for r in fair if r["engine"] == engine and r["dtype"] in dtypes], default=0.0
         )
-        lines.append(f"{r['name']:18}{r['dtype']:>9}{r['patients_per_s']:>12,.0f}{numbers}")
-    lines.append(f"ratio ours/diffrax, best rows within 1e-3: {result['ratio']:.1f} ({result['rival']})")
-    lines.append(f"GPU: {result['gpu']}")
-    return "\n".join(lines)
+
+    types = {"float32": ["float32"], "float64": ["float64"], "best of any type": ["float32", "float64"]}
+    both = {name: (best("vtrial", dtypes), best("diffrax", dtypes)) for name, dtypes in types.items()}
+    return {name: ours / theirs for name, (ours, theirs) in both.items() if theirs}
 
 
-def cohort(n, seed):
-    """Parameters by name, each (n,), NumPy: typical value times exp(eta), omega^2 = ln(1 + CV^2)."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    omega = {k: np.sqrt(np.log1p(cv**2)) for k, cv in CV.items()}
-    return {k: v * np.exp(omega.get(k, 0.0) * rng.normal(size=n)) for k, v in TYPICAL.items()} | {
-        "KS": np.zeros(n),
-        "KD": np.zeros(n),
+def _task():
+    return {
+        **{"typical": TYPICAL, "cv": CV, "dose_mg": DOSE, "infusion_days": INFUSION, "every_days": EVERY, "cycles": CYCLES},
+        **{"days": DAYS, "error_limit": LIMIT, "error_sample": SAMPLE},
     }
 
 
-def ours(p):
-    """Daily concentration and platelets, each (day, subject), by vtrial's steppers; subjects in chunks that fit the cache."""
+def _work(request, progress):
+    """The answer of a worker; its other lines go to ``progress``."""
+    command = [sys.executable, "-m", __spec__.name if __spec__ else "vtrial.benchmark", json.dumps(request)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment(request["device"]), text=True)
+    answer = None
+    for line in worker.stdout:
+        message = json.loads(line)
+        answer = message.get("result", answer)
+        if progress and "progress" in message:
+            progress(message["progress"])
+    if worker.wait() or answer is None:
+        raise RuntimeError(f"the benchmark's {request['device']} worker failed (exit code {worker.returncode})")
+    return answer
+
+
+def _environment(device):
+    """One thread, no compilation cache; on the CPU no other platform is looked for."""
+    drop = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS"}
+    env = {k: v for k, v in os.environ.items() if k not in drop}
+    # this package, wherever it was imported from
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.dirname(os.path.dirname(__file__)), env.get("PYTHONPATH")]))
+    if device == "cpu":
+        env |= {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    return env
+
+
+# --- the worker's side -----------------------------------------------------------------------------------------------
+
+
+def _say(kind, value):
+    print(json.dumps({kind: value}), flush=True)
+
+
+def _cpu(subjects, seconds, seed, device):
+    """All rows of one core. Pinned before JAX starts: XLA then makes no second thread."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import jax
 
-    n = len(p["CL"])
-    split = {k: v.reshape(n // CHUNK, CHUNK) for k, v in p.items()}
-    c, x = jax.lax.map(_chunk, split)
-    return tuple(a.transpose(1, 0, 2).reshape(DAYS, n) for a in (c, x))
+    _say("progress", "the reference")
+    exact = reference(cohort(SAMPLE, seed))
+    rows = []
+    for dtype in ("float32", "float64"):
+        jax.config.update("jax_enable_x64", dtype == "float64")
+        rows += [_ours(subjects, seconds, seed, dtype, exact), _diffrax(seconds, seed, dtype, exact)]
+    rows.sort(key=lambda row: row["engine"] != "vtrial")
+    return {"machine": machine(), "rows": rows, "gradient": _gradient(seconds, seed)}
 
 
-def _chunk(p):
+def _gpu(subjects, seconds, seed, device):
+    """Ours on a GPU, all patients in one call; the row says so where there is none."""
     import jax
-    import jax.numpy as jnp
 
-    from .conduct.course import day_of, start_of
+    row = {"name": "ours, GPU", "engine": "vtrial", "dtype": "float32", "device": "gpu", "measured": False, "command": COMMAND}
+    try:
+        jax.devices("gpu")
+    except RuntimeError:
+        return {"rows": [row | {"reason": "jax finds no GPU here"}]}
+    exact = reference(cohort(SAMPLE, seed))
+    return {"rows": [_ours(subjects, seconds, seed, "float32", exact, chunk=subjects, device="gpu")]}
+
+
+def machine():
+    """What the figures were measured on."""
+    versions = {name: version(name) for name in ("jax", "jaxlib", "diffrax", "numpy", "scipy")}
+    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "python": sys.version.split()[0], **versions}
+
+
+def _cpu_model():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def cohort(n, seed):
+    """Parameters of ``n`` patients in the units of `TYPICAL`, (subject,) in float64. The first patients are always the same."""
+    etas = np.random.default_rng(seed).standard_normal((n, len(CV)))
+    spread = {k: np.exp(np.sqrt(np.log1p(cv**2)) * eta) for (k, cv), eta in zip(CV.items(), etas.T, strict=True)}
+    return {k: v * spread.get(k, np.ones(n)) for k, v in TYPICAL.items()} | {"KS": np.zeros(n), "KD": np.zeros(n)}
+
+
+# --- ours ------------------------------------------------------------------------------------------------------------
+
+
+def course(p, out):
+    """A year of a cohort.
+
+    Parameters
+    ----------
+    p : dict
+        Parameters, each (subject,).
+    out : tuple
+        Two arrays (day, subject) to write into: donated, they spare the system the making of fresh pages.
+
+    Returns
+    -------
+    tuple
+        Concentration (mg/L) and platelets (1e9/L) at the end of each day, (day, subject).
+    """
+    from jax.lax import dynamic_update_index_in_dim, fori_loop
+
+    from .toxicity import friberg
+
+    pace, step, c = _prepared(p, drift=False)
+
+    def day(carry, dose=None):
+        i, c, state, out = carry
+        state, c = friberg.advance(step, state, c, dose), _follow(pace, c, dose)
+        rows = sum(c), p["CIRC0"] * friberg.circulating(state)
+        return i + 1, c, state, tuple(dynamic_update_index_in_dim(a, row, i, 0) for a, row in zip(out, rows, strict=True))
+
+    def rest(days, carry):
+        return fori_loop(0, days, lambda _, carry: day(carry), carry)
+
+    carry = fori_loop(0, CYCLES, lambda _, carry: rest(EVERY - 1, day(carry, DOSE)), (0, c, friberg.start(p), out))
+    return rest(DAYS - CYCLES * EVERY, carry)[-1]
+
+
+def mean_platelets(p):
+    """Mean platelets (1e9/L) of the cycles: what the gradient is taken of. Days without a dose do no arithmetic for one."""
+    import jax
+
+    from .toxicity import friberg
+
+    pace, step, c = _prepared(p, drift=True)
+
+    @jax.checkpoint
+    def day(carry, dose):
+        c, state, total = carry
+        state = friberg.advance(step, state, c, dose)
+        return (_follow(pace, c, dose), state, total + friberg.circulating(state)), None
+
+    doses = jax.numpy.where(jax.numpy.arange(EVERY * CYCLES) % EVERY == 0, DOSE, 0.0)
+    total = jax.lax.scan(day, (c, friberg.start(p), 0.0 * p["CIRC0"]), doses)[0][-1]
+    return (p["CIRC0"] * total).mean() / (EVERY * CYCLES)
+
+
+def _prepared(p, drift):
+    """What steps of a day need, and concentrations before the first."""
     from .pk import modes as pkmodes
     from .pk import two_cmt_iv
     from .toxicity import friberg
 
     modes = two_cmt_iv.modes(p)
-    of = pkmodes.pace(modes, 1.0, INFUSION), friberg.prepare(p, modes, 1.0, INFUSION, drift=False)
-
-    def seen(carry):
-        return carry, (sum(carry[0]), p["CIRC0"] * friberg.circulating(carry[1]))
-
-    def plain(carry, _):
-        return seen(day_of(friberg, *of, carry, None))
-
-    def cycle(carry, _):
-        carry, first = seen(day_of(friberg, *of, carry, jnp.full_like(p["CL"], DOSE)))
-        carry, rest = jax.lax.scan(plain, carry, length=EVERY - 1)
-        return carry, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, rest)
-
-    carry, dosed = jax.lax.scan(cycle, start_of(of[0], friberg.start(p)), length=DOSES)
-    _, tail = jax.lax.scan(plain, carry, length=DAYS - EVERY * DOSES)
-    return jax.tree.map(lambda a, b: jnp.concatenate([a.reshape(-1, CHUNK), b]), dosed, tail)
+    step = friberg.prepare(p, modes, 1.0, INFUSION, drift=drift)
+    return pkmodes.pace(modes, 1.0, INFUSION), step, tuple(0.0 * row for row in modes.rate)
 
 
-def diffrax_year(p):
-    """The same by diffrax, as its documentation would have it written: one patient, then vmap."""
-    import diffrax
-    import jax
+def _follow(pace, c, dose):
+    """Mode concentrations a day on."""
+    if dose is None:
+        return tuple(a * left for a, left in zip(c, pace.left, strict=True))
+    return tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+
+
+def _ours(subjects, seconds, seed, dtype, exact, chunk=CHUNK, device="cpu"):
     import jax.numpy as jnp
 
-    begins = EVERY * jnp.arange(DOSES, dtype=p["CL"].dtype)
-    jumps = jnp.sort(jnp.concatenate([begins, begins + INFUSION]))
-    days = jnp.arange(1, DAYS + 1, dtype=p["CL"].dtype)
-    controller = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=1e-4, atol=1e-6), jump_ts=jumps)
+    _say("progress", f"ours, {dtype}, {device}")
+    chunks = _chunks(subjects, chunk, seed, dtype)
+    size = chunks[0]["CL"].size
+    outs = [(jnp.zeros((DAYS, size), dtype), jnp.ones((DAYS, size), dtype)) for _ in chunks]
+    program, compiling = _compiled(course, chunks[0], outs[0], donate=1)
 
-    def field(t, y, q):
-        rate = jnp.where((t % EVERY < INFUSION) & (t < EVERY * DOSES), DOSE / INFUSION, 0.0)
-        return jnp.stack(_field(y, q, rate, jnp))
+    def once():
+        outs[:] = [program(p, out) for p, out in zip(chunks, outs, strict=True)]
+        return outs
 
-    def one(q):
-        y0 = jnp.array([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0], p["CL"].dtype)
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(field), diffrax.Tsit5(), 0.0, float(DAYS), 0.01, y0, q,
-            saveat=diffrax.SaveAt(ts=days), stepsize_controller=controller, max_steps=8192,
-        )  # fmt: skip
-        return solution.ys[:, 0] / q["V1"], q["CIRC0"] * solution.ys[:, 6]
-
-    c, x = jax.vmap(one)(p)
-    return c.T, x.T
+    method = f"closed-form pharmacokinetics, one step a day, {size} patients a call"
+    row = {"name": f"ours{', GPU' if device == 'gpu' else ''}", "engine": "vtrial", "method": method, "device": device}
+    return _row(row, dtype, size * len(chunks), compiling, _times(once, seconds=seconds), _error(outs[0], exact))
 
 
-def _field(y, q, rate, np):
-    a1, a2, p, x1, x2, x3, x4 = y
-    ktr, c = 4 / q["MTT"], a1 / q["V1"]
-    grow = ktr * p * ((1 - q["SLOPE"] * c) * np.maximum(x4, 1e-6) ** -q["GAM"] - 1)
-    out = q["Q"] / q["V1"] * a1 - q["Q"] / q["V2"] * a2
-    return [rate - q["CL"] * c - out, out, grow, ktr * (p - x1), ktr * (x1 - x2), ktr * (x2 - x3), ktr * (x3 - x4)]
+def _chunks(subjects, chunk, seed, dtype):
+    """The cohort in parts of one size, a multiple of sixteen."""
+    import jax.numpy as jnp
+
+    parts = -(-subjects // chunk)
+    size = 16 * -(-subjects // (16 * parts))
+    p = cohort(size * parts, seed)
+    return [{k: jnp.asarray(v[i * size : (i + 1) * size], dtype) for k, v in p.items()} for i in range(parts)]
 
 
-def reference(q):
-    """One patient at 1e-10 by scipy's DOP853, split at infusion starts and ends: (concentration, platelets) by day."""
-    import numpy as np
+def _gradient(seconds, seed):
+    """Seconds of the mean platelets of a small cohort in float64, forward and with the gradient by every parameter."""
+    import jax
+
+    _say("progress", "the gradient")
+    jax.config.update("jax_enable_x64", True)
+    p = _chunks(GRADIENT, GRADIENT, seed, "float64")[0]
+    row = {"subjects": GRADIENT, "days": EVERY * CYCLES}
+    for name, function in {"forward": mean_platelets, "gradient": jax.value_and_grad(mean_platelets)}.items():
+        program, row[f"{name}_compile_seconds"] = _compiled(function, p)
+        row[f"{name}_seconds"] = min(_times(program, p, seconds=seconds / 2))
+    return row
+
+
+# --- diffrax, as its documentation would have it ---------------------------------------------------------------------
+
+
+def rates(t, y, p):
+    """The seven rates of change, for diffrax and for the reference; the input is added by each."""
+    a1, a2, p0, x1, x2, x3, x4 = y
+    ktr, c = 4 / p["MTT"], a1 / p["V1"]
+    exchange = p["Q"] * c - p["Q"] / p["V2"] * a2
+    grow = ktr * ((1 - p["SLOPE"] * c) * x4 ** -p["GAM"] - 1) * p0
+    return -p["CL"] * c - exchange, exchange, grow, ktr * (p0 - x1), ktr * (x1 - x2), ktr * (x2 - x3), ktr * (x3 - x4)
+
+
+def _diffrax_course(dtype):
+    """One patient's year: explicit steps under a PID controller that jumps at the ends of infusions."""
+    import diffrax
+    import jax.numpy as jnp
+
+    def field(t, y, p):
+        on = (t % EVERY < INFUSION) & (t < EVERY * CYCLES)
+        central, *others = rates(t, y, p)
+        return (central + jnp.where(on, DOSE / INFUSION, 0.0), *others)
+
+    starts = EVERY * jnp.arange(CYCLES, dtype=dtype)
+    pid = diffrax.PIDController(rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    control = diffrax.ClipStepSizeController(pid, jump_ts=jnp.sort(jnp.concatenate([starts[1:], starts + INFUSION])))
+    save = diffrax.SaveAt(ts=jnp.arange(1, DAYS + 1, dtype=dtype))
+    span, term, solver = (jnp.zeros((), dtype), jnp.full((), DAYS, dtype)), diffrax.ODETerm(field), diffrax.Tsit5()
+
+    def one(p):
+        y0 = tuple(jnp.full((), v, dtype) for v in (0, 0, 1, 1, 1, 1, 1))
+        options = {"saveat": save, "stepsize_controller": control, "max_steps": 2**14}
+        ys = diffrax.diffeqsolve(term, solver, *span, None, y0, p, **options).ys
+        return ys[0] / p["V1"], p["CIRC0"] * ys[6]
+
+    return one
+
+
+def _diffrax(seconds, seed, dtype, exact):
+    import jax
+
+    _say("progress", f"diffrax, {dtype}")
+    p = _chunks(RIVALS, RIVALS, seed, dtype)[0]
+    program, compiling = _compiled(jax.vmap(_diffrax_course(dtype)), p)
+    error = _error([a.T for a in program(p)], exact)
+    method = f"Tsit5, PIDController with rtol = atol = {TOLERANCE[dtype]:g}, jump_ts, vmap over {RIVALS} patients"
+    row = {"name": "diffrax", "engine": "diffrax", "method": method, "device": "cpu"}
+    return _row(row, dtype, RIVALS, compiling, _times(program, p, seconds=seconds), error)
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def reference(p):
+    """Concentration (mg/L) and platelets (1e9/L) of each day, (day, subject), by DOP853 at 1e-10 split at infusion ends."""
+    subjects = [{k: float(v[i]) for k, v in p.items()} for i in range(p["CL"].size)]
+    return [np.stack(rows, 1) for rows in zip(*map(_reference_patient, subjects), strict=True)]
+
+
+def _reference_patient(p):
     from scipy.integrate import solve_ivp
 
-    y, c, x = np.array([0, 0, 1, 1, 1, 1, 1.0]), [], []
-    for day in range(DAYS):
-        dosed = day % EVERY == 0 and day < EVERY * DOSES
-        for t0, t1, rate in ((0, INFUSION, DOSE / INFUSION), (INFUSION, 1, 0.0)) if dosed else ((0, 1, 0.0),):
-            y = solve_ivp(
-                lambda t, y, r=rate: _field(y, q, r, np), (t0, t1), y, method="DOP853", rtol=1e-10, atol=1e-12
-            ).y[:, -1]
-        c.append(y[0] / q["V1"])
-        x.append(q["CIRC0"] * y[6])
-    return np.array(c), np.array(x)
+    starts = EVERY * np.arange(CYCLES)
+    cuts = np.concatenate([np.sort(np.concatenate([starts, starts + INFUSION])), [DAYS]])
+    y, days = np.array([0, 0, 1, 1, 1, 1, 1.0]), []
+    for i, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+        source = np.array([DOSE / INFUSION if i % 2 == 0 else 0.0, 0, 0, 0, 0, 0, 0])
+        whole = np.arange(np.floor(a) + 1, np.floor(b) + 1)
+        at = np.append(whole[whole < b], b)
+        options = {"method": "DOP853", "t_eval": at, "rtol": 1e-10, "atol": 1e-12}
+        ys = solve_ivp(lambda t, y, s=source: rates(t, y, p) + s, (a, b), y, **options).y
+        y = ys[:, -1]
+        days.append(ys[:, at == np.floor(at)])
+    ys = np.concatenate(days, 1)
+    return ys[0] / p["V1"], p["CIRC0"] * ys[6]
 
 
-def measure(name, fun, p, dtype, checked):
-    """One row: compiled ahead of time, run `REPEATS` times, the best time counted, the error of the first patients."""
-    import jax
-    import numpy as np
-
-    given = {k: np.asarray(v, dtype) for k, v in p.items()}
-    begun = time.perf_counter()
-    compiled = jax.jit(fun).lower(given).compile()
-    compile_s, seconds = time.perf_counter() - begun, []
-    for _ in range(REPEATS):
-        begun = time.perf_counter()
-        c, x = jax.block_until_ready(compiled(given))
-        seconds.append(time.perf_counter() - begun)
-    errors = [
-        (np.abs(c[:, i] - rc).max() / rc.max(), np.abs(x[:, i] / rx - 1).max()) for i, (rc, rx) in enumerate(checked)
-    ]
-    return {
-        "name": name,
-        "dtype": dtype,
-        "patients": len(p["CL"]),
-        "patients_per_s": len(p["CL"]) / min(seconds),
-        "patients_per_s_median": len(p["CL"]) / float(np.median(seconds)),
-        "compile_s": compile_s,
-        "run_s": min(seconds),
-        "error_platelets": float(max(e[1] for e in errors)),
-        "error_concentration": float(max(e[0] for e in errors)),
-    }
+def _error(got, exact):
+    """Largest over days and sampled patients: relative in platelets, relative to the patient's peak in concentration."""
+    (c, x), (c_exact, x_exact) = ([np.asarray(a, float)[:, :SAMPLE] for a in pair] for pair in (got, exact))
+    worst = np.abs(x / x_exact - 1).max(), (np.abs(c - c_exact) / c_exact.max(0)).max()
+    return dict(zip(("platelets", "concentration"), map(float, worst), strict=True))
 
 
-def main(subjects, seed):
-    """Measures every row in this process, which is pinned to one core before JAX starts."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores[-1:])
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+def _compiled(function, *examples, donate=()):
+    """A program and the seconds of its tracing and compiling."""
     import jax
 
-    jax.config.update("jax_enable_x64", True)
-    p = cohort(-(-subjects // CHUNK) * CHUNK, seed)
-    few = {k: v[: min(512, subjects)] for k, v in p.items()}
-    checked = [reference({k: v[i] for k, v in p.items()}) for i in range(min(CHECKED, subjects))]
-    rows = [measure("vtrial", ours, p, d, checked) for d in ("float32", "float64")]
-    rows += [measure("diffrax", diffrax_year, few, d, checked) for d in ("float32", "float64")]
-    print(json.dumps(_result(rows, len(cores), jax.__version__)))
+    options = OPTIONS if jax.default_backend() == "cpu" else None
+    begin = time.perf_counter()
+    program = jax.jit(function, donate_argnums=donate, compiler_options=options).lower(*examples).compile()
+    return program, time.perf_counter() - begin
 
 
-def _result(rows, cores, version):
-    sound = [r for r in rows if max(r["error_platelets"], r["error_concentration"]) <= 1e-3]
-    best = {
-        n: max((r["patients_per_s"] for r in sound if r["name"] == n), default=float("nan"))
-        for n in ("vtrial", "diffrax")
+def _times(call, *arguments, seconds):
+    """Seconds of each repeat, the first left out."""
+    import jax
+
+    jax.block_until_ready(call(*arguments))
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        begin = time.perf_counter()
+        jax.block_until_ready(call(*arguments))
+        times.append(time.perf_counter() - begin)
+    return times
+
+
+def _row(row, dtype, subjects, compiling, times, error):
+    """A row of the table from what was measured."""
+    run = {"best": min(times), "median": median(times)}
+    return row | {
+        **{"dtype": dtype, "measured": True, "subjects": subjects, "compile_seconds": compiling, "repeats": len(times)},
+        **{"run_seconds": run, "patients_per_second": {k: subjects / s for k, s in run.items()}},
+        **{"error": error, "within": max(error.values()) <= LIMIT},
     }
-    return {
-        "machine": f"{_processor()}, one of {cores} cores, Python {platform.python_version()}, jax {version}",
-        "rows": rows,
-        "ratio": best["vtrial"] / best["diffrax"],
-        "rival": RIVAL,
-        "gpu": "not measured; on a machine with one: pip install 'vtrial[gpu]' and `vtrial benchmark`",
-    }
-
-
-def _processor():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    REQUEST = json.loads(sys.argv[1])
+    _say("result", {"cpu": _cpu, "gpu": _gpu}[REQUEST["device"]](**REQUEST))

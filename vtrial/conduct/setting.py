@@ -23,6 +23,7 @@ class Setting:
     plan: Plan
     shares: np.ndarray
     limits: tuple
+    n: int
 
     @property
     def looked(self):
@@ -49,4 +50,5 @@ def setting(trial, arm_id, effect, *, visits=None, lower_limit=None, treatment=N
         plan=made,
         shares=cycle_shares(arm.treatment, made.every, made.cycles),
         limits=limits(trial.grading, "platelets", lower_limit or trial.lower_limit["platelets"]),
+        n=arm.n,
     )

@@ -5,7 +5,9 @@ taking a quasi-random dimension: the grade rows then need a quarter of the subje
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,6 +16,8 @@ from ..conduct.course import body, calendar, run, watched
 from . import TABLE, share
 from .base import Look
 
+# An arm of so few patients has a sampling error that a quarter of the subjects is far below.
+SMALL_ARM = 16
 _Z = np.linspace(-3.5, 3.5, 11)
 _Z_WEIGHT = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 
@@ -91,21 +95,30 @@ def _alike(settings):
 
 
 def _run(group, scores, values):
-    """Daily counts of each regimen of the same subjects: regimens of one length are run side by side in one scan."""
+    """Daily counts of each regimen of the same subjects."""
     s = group[0]
     covs = population.covariates(s.population, scores)
     q = population.individuals(s.fx, scores, covs, values)
     of = body(s.pk.structure, s.fx.structure, population.individuals(s.pk, scores, covs), q, s.infusion)
-    days, lengths = {}, {}
-    for m in group:
-        days[_regimen(m)] = max(days.get(_regimen(m), 0), m.plan.every * m.plan.cycles)
-    for regimen, length in days.items():
-        lengths.setdefault(length, []).append(regimen)
+    mg = covs["WT"] if s.plan.per_kg else jnp.ones_like(covs["WT"])
     out = {}
-    for length, regimens in lengths.items():
-        doses = jnp.stack([calendar(r[-2], length, r[-1]) for r in regimens], 1)
-        counts = run(of, doses, covs["WT"] if s.plan.per_kg else jnp.ones_like(covs["WT"]))
-        out |= {r: (counts[:, i], q) for i, r in enumerate(regimens)}
+    for (length, size), regimens in _side_by_side(group, mg.shape[-1]).items():
+        few = partial(jax.tree.map, lambda a, n=size: a[..., :n])
+        part = of._replace(pace=few(of.pace), step=few(of.step), start=few(of.start))
+        counts = run(part, jnp.stack([calendar(r[-2], length, r[-1]) for r in regimens], 1), few(mg))
+        out |= {r: (counts[:, i], few(q)) for i, r in enumerate(regimens)}
+    return out
+
+
+def _side_by_side(group, size):
+    """(days, subjects) -> regimens that one scan serves; dose-escalation cohorts take the first quarter of the subjects."""
+    days, largest, out = {}, {}, {}
+    for s in group:
+        r = _regimen(s)
+        days[r] = max(days.get(r, 0), s.plan.every * s.plan.cycles)
+        largest[r] = max(largest.get(r, 0), s.n)
+    for r, length in days.items():
+        out.setdefault((length, size if largest[r] > SMALL_ARM else max(size // 4, 1)), []).append(r)
     return out
 
 
