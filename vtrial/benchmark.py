@@ -2,8 +2,7 @@
 
 Two-compartment T-DM1, 17 infusions three weeks apart, Friberg's platelets without drift, log-normal variability between
 patients; concentration and platelets of each of 365 days are kept. Every row is measured in one worker process that is
-pinned to one core, and its error is measured against scipy's DOP853 at 1e-10. Nothing heavy is imported here, for the
-command line; the worker is this file run as a module.
+pinned to one core, and its error is measured against scipy's DOP853 at 1e-10. The worker is this file run as a module.
 """
 
 import io
@@ -14,6 +13,8 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -34,16 +35,13 @@ OPTIONS = {"xla_cpu_prefer_vector_width": 512}  # of the compiler, for ours and 
 COMMAND = "pip install 'vtrial[gpu]' && vtrial benchmark"
 
 
-# --- the verb's side -------------------------------------------------------------------------------------------------
-
-
 def run(subjects=20000, seconds=5.0, seed=1, progress=None):
     """Measures every row, in workers of their own.
 
     Parameters
     ----------
     subjects : int
-        Virtual patients a run of ours; rounded up to whole chunks. Outputs take 6 kB a patient in float64.
+        Virtual patients a run of ours, rounded up to whole chunks; outputs take 6 kB each in float64.
     seconds : float
         Time to repeat each row for; three repeats at least.
     seed : int
@@ -59,7 +57,8 @@ def run(subjects=20000, seconds=5.0, seed=1, progress=None):
     request = {"subjects": subjects, "seconds": seconds, "seed": seed}
     result = _work({**request, "device": "cpu"}, progress)
     result["rows"] += _work({**request, "device": "gpu"}, progress)["rows"]
-    return {"task": _task(), **request, **result, "ratio": _ratios(result["rows"])}
+    task = {"typical": TYPICAL, "cv": CV, "dose_mg": DOSE, "infusion_days": INFUSION, "every_days": EVERY, "cycles": CYCLES}
+    return {"task": task | {"days": DAYS, "error_limit": LIMIT}, **request, **result, "ratio": _ratios(result["rows"])}
 
 
 def table(result):
@@ -78,25 +77,21 @@ def table(result):
 
 def _cells(row):
     if not row["measured"]:
-        return row["name"], row["dtype"], "not measured", "", "", "", "", ""
+        return row["name"], row["dtype"], "not measured"
     rate, error = row["patients_per_second"], row["error"]
+    speed = f"{rate['best']:,.0f}", f"{rate['median']:,.0f}"
+    spent = f"{row['compile_seconds']:.1f}", f"{row['run_seconds']['best']:.3f}"
     late = "" if row["within"] else " (over)"
-    return (
-        *(row["name"], row["dtype"], f"{rate['best']:,.0f}", f"{rate['median']:,.0f}", f"{row['compile_seconds']:.1f}"),
-        *(f"{row['run_seconds']['best']:.3f}", f"{error['platelets']:.1e}{late}", f"{error['concentration']:.1e}"),
-    )
+    return row["name"], row["dtype"], *speed, *spent, f"{error['platelets']:.1e}", f"{error['concentration']:.1e}{late}"
 
 
 def _notes(result):
     """Lines under the table."""
     machine, grad = result["machine"], result["gradient"]
     yield from (f"ours / diffrax, {dtype}: {ratio:.0f}" for dtype, ratio in result["ratio"].items())
-    yield (
-        f"{grad['subjects']} patients x {grad['days']} days in float64: forward {1e3 * grad['forward_seconds']:.1f} ms, "
-        f"value and gradient {1e3 * grad['gradient_seconds']:.1f} ms"
-    )
-    for row in result["rows"]:
-        yield f"{row['name']}: {row['method']}" if row["measured"] else f"{row['name']}: {row['reason']}; {row['command']}"
+    ms = {name: f"{1e3 * grad[f'{name}_seconds']:.1f} ms" for name in ("forward", "gradient")}
+    yield f"{grad['subjects']} patients x {grad['days']} days, float64: {ms['forward']}, with the gradient {ms['gradient']}"
+    yield from dict.fromkeys(f"{row['name']}: {row['method']}" for row in result["rows"])
     yield f"{machine['cpu']}, one core of {machine['cores']}; jax {machine['jax']}, diffrax {machine['diffrax']}"
 
 
@@ -105,53 +100,39 @@ def _ratios(rows):
     fair = [row for row in rows if row["measured"] and row["within"] and row["device"] == "cpu"]
 
     def best(engine, dtypes):
-        return max(
-            [r["patients_per_second"]["best"] for r in fair if r["engine"] == engine and r["dtype"] in dtypes], default=0.0
-        )
+        rates = (r["patients_per_second"]["best"] for r in fair if r["engine"] == engine and r["dtype"] in dtypes)
+        return max(rates, default=0.0)
 
     types = {"float32": ["float32"], "float64": ["float64"], "best of any type": ["float32", "float64"]}
-    both = {name: (best("vtrial", dtypes), best("diffrax", dtypes)) for name, dtypes in types.items()}
-    return {name: ours / theirs for name, (ours, theirs) in both.items() if theirs}
-
-
-def _task():
-    return {
-        **{"typical": TYPICAL, "cv": CV, "dose_mg": DOSE, "infusion_days": INFUSION, "every_days": EVERY, "cycles": CYCLES},
-        **{"days": DAYS, "error_limit": LIMIT, "error_sample": SAMPLE},
-    }
+    return {k: best("vtrial", dtypes) / best("diffrax", dtypes) for k, dtypes in types.items() if best("diffrax", dtypes)}
 
 
 def _work(request, progress):
     """The answer of a worker; its other lines go to ``progress``."""
-    command = [sys.executable, "-m", __spec__.name if __spec__ else "vtrial.benchmark", json.dumps(request)]
+    command = [sys.executable, "-m", __name__, json.dumps(request)]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment(request["device"]), text=True)
     answer = None
-    for line in worker.stdout:
-        message = json.loads(line)
-        answer = message.get("result", answer)
-        if progress and "progress" in message:
-            progress(message["progress"])
+    for kind, value in map(json.loads, worker.stdout):
+        if kind == "result":
+            answer = value
+        elif progress:
+            progress(value)
     if worker.wait() or answer is None:
         raise RuntimeError(f"the benchmark's {request['device']} worker failed (exit code {worker.returncode})")
     return answer
 
 
 def _environment(device):
-    """One thread, no compilation cache; on the CPU no other platform is looked for."""
+    """One thread and no compilation cache; the package from where it was imported; on the CPU no other device."""
     drop = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64", "JAX_PLATFORMS", "XLA_FLAGS"}
-    env = {k: v for k, v in os.environ.items() if k not in drop}
-    # this package, wherever it was imported from
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.dirname(os.path.dirname(__file__)), env.get("PYTHONPATH")]))
-    if device == "cpu":
-        env |= {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-    return env
-
-
-# --- the worker's side -----------------------------------------------------------------------------------------------
+    path = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {k: v for k, v in os.environ.items() if k not in drop} | {"PYTHONPATH": os.pathsep.join(path)}
+    one = {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    return env | (one if device == "cpu" else {})
 
 
 def _say(kind, value):
-    print(json.dumps({kind: value}), flush=True)
+    print(json.dumps([kind, value]), flush=True)
 
 
 def _cpu(subjects, seconds, seed, device):
@@ -174,11 +155,11 @@ def _gpu(subjects, seconds, seed, device):
     """Ours on a GPU, all patients in one call; the row says so where there is none."""
     import jax
 
-    row = {"name": "ours, GPU", "engine": "vtrial", "dtype": "float32", "device": "gpu", "measured": False, "command": COMMAND}
     try:
         jax.devices("gpu")
     except RuntimeError:
-        return {"rows": [row | {"reason": "jax finds no GPU here"}]}
+        row = {"name": "ours, GPU", "engine": "vtrial", "method": f"no GPU here; {COMMAND}", "device": "gpu"}
+        return {"rows": [row | {"dtype": "float32", "measured": False, "command": COMMAND}]}
     exact = reference(cohort(SAMPLE, seed))
     return {"rows": [_ours(subjects, seconds, seed, "float32", exact, chunk=subjects, device="gpu")]}
 
@@ -204,78 +185,64 @@ def cohort(n, seed):
     return {k: v * spread.get(k, np.ones(n)) for k, v in TYPICAL.items()} | {"KS": np.zeros(n), "KD": np.zeros(n)}
 
 
-# --- ours ------------------------------------------------------------------------------------------------------------
-
-
 def course(p, out):
-    """A year of a cohort.
+    """Concentration (mg/L) and platelets (1e9/L) at the end of each day of a year, two arrays (day, subject).
 
     Parameters
     ----------
     p : dict
-        Parameters, each (subject,).
+        Parameters in the units of `TYPICAL`, each (subject,).
     out : tuple
-        Two arrays (day, subject) to write into: donated, they spare the system the making of fresh pages.
-
-    Returns
-    -------
-    tuple
-        Concentration (mg/L) and platelets (1e9/L) at the end of each day, (day, subject).
+        Two such arrays to write into: donated, they spare the system the making of fresh pages.
     """
     from jax.lax import dynamic_update_index_in_dim, fori_loop
 
-    from .toxicity import friberg
+    day, begin = _day(p, drift=False)
 
-    pace, step, c = _prepared(p, drift=False)
-
-    def day(carry, dose=None):
-        i, c, state, out = carry
-        state, c = friberg.advance(step, state, c, dose), _follow(pace, c, dose)
-        rows = sum(c), p["CIRC0"] * friberg.circulating(state)
-        return i + 1, c, state, tuple(dynamic_update_index_in_dim(a, row, i, 0) for a, row in zip(out, rows, strict=True))
+    def written(carry, dose=None):
+        i, body, out = carry
+        body, rows = day(body, dose)
+        return i + 1, body, tuple(dynamic_update_index_in_dim(a, row, i, 0) for a, row in zip(out, rows, strict=True))
 
     def rest(days, carry):
-        return fori_loop(0, days, lambda _, carry: day(carry), carry)
+        return fori_loop(0, days, lambda _, carry: written(carry), carry)
 
-    carry = fori_loop(0, CYCLES, lambda _, carry: rest(EVERY - 1, day(carry, DOSE)), (0, c, friberg.start(p), out))
+    carry = fori_loop(0, CYCLES, lambda _, carry: rest(EVERY - 1, written(carry, DOSE)), (0, begin, out))
     return rest(DAYS - CYCLES * EVERY, carry)[-1]
 
 
 def mean_platelets(p):
-    """Mean platelets (1e9/L) of the cycles: what the gradient is taken of. Days without a dose do no arithmetic for one."""
+    """Mean platelets (1e9/L) of all cohort-days of the cycles, with drift: what the gradient is taken of."""
     import jax
 
-    from .toxicity import friberg
-
-    pace, step, c = _prepared(p, drift=True)
+    day, begin = _day(p, drift=True)
 
     @jax.checkpoint
-    def day(carry, dose):
-        c, state, total = carry
-        state = friberg.advance(step, state, c, dose)
-        return (_follow(pace, c, dose), state, total + friberg.circulating(state)), None
+    def added(carry, dose):
+        body, (_, platelets) = day(carry[0], dose)
+        return (body, carry[1] + platelets), None
 
     doses = jax.numpy.where(jax.numpy.arange(EVERY * CYCLES) % EVERY == 0, DOSE, 0.0)
-    total = jax.lax.scan(day, (c, friberg.start(p), 0.0 * p["CIRC0"]), doses)[0][-1]
-    return (p["CIRC0"] * total).mean() / (EVERY * CYCLES)
+    return jax.lax.scan(added, (begin, 0.0 * p["CIRC0"]), doses)[0][1].mean() / (EVERY * CYCLES)
 
 
-def _prepared(p, drift):
-    """What steps of a day need, and concentrations before the first."""
+def _day(p, drift):
+    """``day(carry, dose) -> carry, (concentration, platelets)`` of a cohort, and the carry to begin with."""
     from .pk import modes as pkmodes
     from .pk import two_cmt_iv
     from .toxicity import friberg
 
     modes = two_cmt_iv.modes(p)
     step = friberg.prepare(p, modes, 1.0, INFUSION, drift=drift)
-    return pkmodes.pace(modes, 1.0, INFUSION), step, tuple(0.0 * row for row in modes.rate)
+    left, gain = pkmodes.pace(modes, 1.0, INFUSION)
 
+    def day(carry, dose=None):
+        c, state = carry
+        state = friberg.advance(step, state, c, dose)
+        c = tuple(a * b if dose is None else a * b + dose * g for a, b, g in zip(c, left, gain, strict=True))
+        return (c, state), (sum(c), p["CIRC0"] * friberg.circulating(state))
 
-def _follow(pace, c, dose):
-    """Mode concentrations a day on."""
-    if dose is None:
-        return tuple(a * left for a, left in zip(c, pace.left, strict=True))
-    return tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+    return day, (tuple(0.0 * row for row in left), friberg.start(p))
 
 
 def _ours(subjects, seconds, seed, dtype, exact, chunk=CHUNK, device="cpu"):
@@ -292,16 +259,16 @@ def _ours(subjects, seconds, seed, dtype, exact, chunk=CHUNK, device="cpu"):
         return outs
 
     method = f"closed-form pharmacokinetics, one step a day, {size} patients a call"
-    row = {"name": f"ours{', GPU' if device == 'gpu' else ''}", "engine": "vtrial", "method": method, "device": device}
+    row = {"name": "ours" if device == "cpu" else "ours, GPU", "engine": "vtrial", "method": method, "device": device}
     return _row(row, dtype, size * len(chunks), compiling, _times(once, seconds=seconds), _error(outs[0], exact))
 
 
 def _chunks(subjects, chunk, seed, dtype):
-    """The cohort in parts of one size, a multiple of sixteen."""
+    """The cohort in parts of one size, a multiple of 32."""
     import jax.numpy as jnp
 
     parts = -(-subjects // chunk)
-    size = 16 * -(-subjects // (16 * parts))
+    size = 32 * -(-subjects // (32 * parts))
     p = cohort(size * parts, seed)
     return [{k: jnp.asarray(v[i * size : (i + 1) * size], dtype) for k, v in p.items()} for i in range(parts)]
 
@@ -320,9 +287,6 @@ def _gradient(seconds, seed):
     return row
 
 
-# --- diffrax, as its documentation would have it ---------------------------------------------------------------------
-
-
 def rates(t, y, p):
     """The seven rates of change, for diffrax and for the reference; the input is added by each."""
     a1, a2, p0, x1, x2, x3, x4 = y
@@ -333,7 +297,7 @@ def rates(t, y, p):
 
 
 def _diffrax_course(dtype):
-    """One patient's year: explicit steps under a PID controller that jumps at the ends of infusions."""
+    """One patient's year as diffrax's documentation would have it: a PID controller told of both ends of each infusion."""
     import diffrax
     import jax.numpy as jnp
 
@@ -369,9 +333,6 @@ def _diffrax(seconds, seed, dtype, exact):
     return _row(row, dtype, RIVALS, compiling, _times(program, p, seconds=seconds), error)
 
 
-# --- measuring -------------------------------------------------------------------------------------------------------
-
-
 def reference(p):
     """Concentration (mg/L) and platelets (1e9/L) of each day, (day, subject), by DOP853 at 1e-10 split at infusion ends."""
     subjects = [{k: float(v[i]) for k, v in p.items()} for i in range(p["CL"].size)]
@@ -381,17 +342,15 @@ def reference(p):
 def _reference_patient(p):
     from scipy.integrate import solve_ivp
 
-    starts = EVERY * np.arange(CYCLES)
-    cuts = np.concatenate([np.sort(np.concatenate([starts, starts + INFUSION])), [DAYS]])
+    cuts = [*(t for k in range(CYCLES) for t in (EVERY * k, EVERY * k + INFUSION)), DAYS]
     y, days = np.array([0, 0, 1, 1, 1, 1, 1.0]), []
-    for i, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(cuts)):
         source = np.array([DOSE / INFUSION if i % 2 == 0 else 0.0, 0, 0, 0, 0, 0, 0])
-        whole = np.arange(np.floor(a) + 1, np.floor(b) + 1)
-        at = np.append(whole[whole < b], b)
+        at = np.unique([*range(int(a) + 1, int(b) + 1), b])
         options = {"method": "DOP853", "t_eval": at, "rtol": 1e-10, "atol": 1e-12}
         ys = solve_ivp(lambda t, y, s=source: rates(t, y, p) + s, (a, b), y, **options).y
         y = ys[:, -1]
-        days.append(ys[:, at == np.floor(at)])
+        days.append(ys[:, at % 1 == 0])
     ys = np.concatenate(days, 1)
     return ys[0] / p["V1"], p["CIRC0"] * ys[6]
 
@@ -417,13 +376,12 @@ def _times(call, *arguments, seconds):
     """Seconds of each repeat, the first left out."""
     import jax
 
-    jax.block_until_ready(call(*arguments))
     times, end = [], time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
+    while len(times) < 4 or time.perf_counter() < end:
         begin = time.perf_counter()
         jax.block_until_ready(call(*arguments))
         times.append(time.perf_counter() - begin)
-    return times
+    return times[1:]
 
 
 def _row(row, dtype, subjects, compiling, times, error):

@@ -30,12 +30,14 @@ def names(problem):
 
 def parameters(problem, scores):
     """Parameters by name from scores (parameter, ...)."""
-    out = {f.name: f.median * jnp.exp(f.log_sd * scores[i]) for i, f in enumerate(problem.free)}
+    out = {f.name: _value(f, scores[i]) for i, f in enumerate(problem.free)}
     name, width = problem.discrepancy
     return out | ({name: width * ndtri((1 + ndtr(scores[-1])) / 2)} if width else {})
 
 
-def scores_of(problem, values):
-    """Scores at which the free parameters have some values, and the discrepancy its prior median."""
-    scores = [(jnp.log(values[f.name]) - jnp.log(f.median)) / f.log_sd for f in problem.free]
-    return jnp.stack(scores + [jnp.zeros(())] * bool(problem.discrepancy[1]))
+def _value(f, score):
+    if f.upper is None:
+        return f.median * jnp.exp(f.log_sd * score)
+    share = f.median / f.upper
+    # the logit's spread that gives the logarithm ``log_sd`` at the median
+    return f.upper / (1 + (1 - share) / share * jnp.exp(-f.log_sd / (1 - share) * score))

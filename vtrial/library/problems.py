@@ -11,7 +11,8 @@ ROLES = ("fit", "holdout", "context")
 
 @dataclass(frozen=True)
 class Free:
-    """A free parameter: log-normal prior in the problem's ``unit``; ``factor`` converts to the internal unit of ``of``."""
+    """A free parameter: log-normal prior in the problem's ``unit``, logit-normal with the same median and spread
+    there where it has an ``upper`` bound; ``factor`` converts to the internal unit of ``of``."""
 
     name: str
     of: str
@@ -19,6 +20,7 @@ class Free:
     log_sd: float
     unit: str
     factor: float
+    upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _beside(path, name):
 
 def _free(sheet, name, table, card):
     where = f"free.{name}"
-    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), SOURCED):
+    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), {*SOURCED, "upper"}):
         return None
     sheet.source(table, where)
     known = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
@@ -115,7 +117,9 @@ def _free(sheet, name, table, card):
     if not sheet.choice(table["of"], f"{where}.of", known) or not all(fine):
         return None
     factor = sheet.factor(table["unit"], f"{where}.unit", known[table["of"]])
-    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor)
+    if "upper" in table and not sheet.real(table["upper"], f"{where}.upper", table["median"]):
+        return None
+    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, table.get("upper"))
 
 
 def _roles(sheet, table, of):
