@@ -81,7 +81,7 @@ ARMS = [*LONG, ("platelet-kinetics", "tdm1")]
 def taken(trial, arm):
     """An arm's setting, its look and, for each subject, what was measured: counts, baseline, and cycles given."""
     s = setting(trials.load(trial), arm, EFFECT)
-    look = jax.jit(lambda i: hard.look(s, {}, KEY, i))(jnp.arange(N))
+    look = jax.jit(lambda i: hard.look(*hard.split(s), {}, hard.arm_key(KEY, s), i))(jnp.arange(N))
     true = np.exp(look.scale[0])
     baseline = true * np.exp(look.sigma * look.noise0)
     measured = np.exp(look.log_x) * true * np.exp(look.sigma * look.noise)
@@ -218,7 +218,7 @@ def sums(s, rows):
     """Sums over subjects, (row, 4), of a jitted hard look; arms that differ only in amount share it."""
 
     def run(subjects, amount):
-        look = hard.look(replace(s, plan=s.plan._replace(amount=amount)), {}, KEY, subjects)
+        look = hard.look(*hard.split(replace(s, plan=s.plan._replace(amount=amount))), {}, KEY, subjects)
         pairs = [TABLE[r.endpoint].hard(look, **r.options) for r in rows]
         return jnp.stack([jnp.stack([jnp.ones_like(w), w, w * v, w * v**2]).sum(1) for v, w in pairs])
 

@@ -173,7 +173,7 @@ def kinetics():
 def looking(s):
     """The hard look of a setting at subjects, under a dose in mg/kg."""
     at = lambda amount: replace(s, plan=s.plan._replace(amount=amount))  # noqa: E731
-    return jax.jit(lambda subjects, amount=s.plan.amount: hard.look(at(amount), {}, KEY, subjects))
+    return jax.jit(lambda subjects, amount=s.plan.amount: hard.look(*hard.split(at(amount)), {}, KEY, subjects))
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +234,12 @@ def test_another_random_effect_re_deals_nobody(kinetics, look):
 
 def test_arms_are_dealt_apart():
     t = trials.load("tdm3569g-q3w")
-    # only baselines are asked for: the course is not compiled
-    baseline = lambda a: jax.jit(lambda i: hard.look(setting(t, a, EFFECT), {}, KEY, i).scale)(jnp.arange(16))  # noqa: E731
+
+    def baseline(arm):
+        s = setting(t, arm, EFFECT)
+        # only baselines are asked for: the course is not compiled
+        return jax.jit(lambda i: hard.look(*hard.split(s), {}, hard.arm_key(KEY, s), i).scale)(jnp.arange(16))
+
     assert not np.any(np.isclose(baseline("q3w-3.6"), baseline("q3w-4.8"), rtol=1e-9))
 
 

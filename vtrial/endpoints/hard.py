@@ -43,6 +43,11 @@ def split(setting):
     return frame, Numbers(plan.amount, setting.looked, np.array(setting.limits), setting.shares)
 
 
+def arm_key(key, setting):
+    """The key of an arm, by its name: another arm in the trial re-deals nobody."""
+    return population.stream(key, f"{setting.trial}/{setting.arm}")
+
+
 def look(frame, numbers, values, key, subjects):
     """Counts of sampled subjects of an arm.
 

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import population
 from . import TABLE, hard, share
 
 CHUNK = 4096  # subjects a chunk: carry and constants fit the second-level cache
@@ -33,7 +32,7 @@ def statistics(setting, rows, values, key, *, replicates, tick=lambda n: None):
         ``rows`` (replicate, row), NumPy, and ``failed``: subjects whose course was not finite, who have no weight.
     """
     frame, numbers = hard.split(setting)
-    arm = population.stream(key, f"{setting.trial}/{setting.arm}")
+    arm = hard.arm_key(key, setting)
     run = _compiled(frame, tuple((r.endpoint, r.definition) for r in rows), _padded(max(r.n or 1 for r in rows)))
     sizes, counted = np.array([r.n or 1 for r in rows]), np.array([r.unit == "count" for r in rows])
     per = max(1, CHUNK // _padded(max(sizes)))

@@ -72,7 +72,7 @@ def _looks(settings, cohort, values):
             looked=s.looked,
             limits=s.limits,
             shares=jnp.asarray(s.shares),
-            **_noise(s.plan, cohort.scores),
+            **_noise(s.plan, cohort.scores, counts.shape[-1]),
         )
     return out
 
@@ -126,8 +126,8 @@ def _marks(plan):
     return ["noise.0", *(f"noise.{c}.{d}" for c in range(1, plan.cycles + 1) for d in plan.watch)]
 
 
-def _noise(plan, scores):
+def _noise(plan, scores, size):
     if not set(_marks(plan)) <= set(scores):
         return {}
-    grid = [[scores[f"noise.{c}.{d}"] for d in plan.watch] for c in range(1, plan.cycles + 1)]
-    return {"noise": jnp.asarray(np.array(grid)), "noise0": jnp.asarray(scores["noise.0"])}
+    grid = [[scores[f"noise.{c}.{d}"][:size] for d in plan.watch] for c in range(1, plan.cycles + 1)]
+    return {"noise": jnp.asarray(np.array(grid)), "noise0": jnp.asarray(scores["noise.0"][:size])}
