@@ -74,7 +74,10 @@ def with_discrepancy(replayed, problem, tau, seed):
         row = problem.trials[name].rows[row_id]
         n = row.n if row.unit == "count" else 1
         moved = np.asarray(targets.to_scale(targets.scale(row), stats / n)) + tau * rng.normal(size=len(tau))
-        out[name, row_id] = n * np.asarray(targets.expit(moved) if targets.scale(row) == "logit" else np.exp(moved))
+        back = targets.expit(moved) if targets.scale(row) == "logit" else np.exp(moved)
+        # none and all of the patients have no logit: they stay none and all
+        edge = (targets.scale(row) == "logit") & np.isin(stats / n, (0.0, 1.0))
+        out[name, row_id] = np.where(edge, stats, n * np.asarray(back))
     return out
 
 
