@@ -85,7 +85,10 @@ def _save(figure, path):
 
 def _figure(plots):
     """The matplotlib figure of an ArviZ plot collection."""
-    return plots.viz["figure"].item()
+    figure = plots.viz["figure"].item()
+    figure.set_layout_engine("constrained")  # titles clear of the tick labels above them
+    figure.set_size_inches(figure.get_size_inches() * (1.0, 1.3))
+    return figure
 
 
 def _ranks(data):
