@@ -38,5 +38,5 @@ def test_scripts_are_thin(name):
 @pytest.mark.slow
 def test_benchmark_runs_tiny():
     text = run("benchmark.py", "--subjects", 512)
-    assert "ratio ours/diffrax" in text
-    assert "diffrax" in text
+    assert "ours / diffrax" in text
+    assert "DOP853" in text or "error" in text

@@ -130,4 +130,4 @@ def _noise(plan, scores, size):
     if not set(_marks(plan)) <= set(scores):
         return {}
     grid = [[scores[f"noise.{c}.{d}"][:size] for d in plan.watch] for c in range(1, plan.cycles + 1)]
-    return {"noise": jnp.asarray(np.array(grid)), "noise0": jnp.asarray(scores["noise.0"][:size])}
+    return {"noise": jnp.asarray(grid), "noise0": jnp.asarray(scores["noise.0"][:size])}
