@@ -22,7 +22,7 @@ from vtrial.conduct.grading import limits
 from vtrial.endpoints import replicate
 from vtrial.library import problems
 
-FITS, WARMUP, DRAWS, THIN = 128, 150, 189, 3
+FITS, WARMUP, DRAWS, THIN = 128, 120, 126, 2
 PROBLEM = problems.load(Path(__file__).parent / "sbc" / "problem.toml")
 
 
@@ -47,7 +47,7 @@ def ranks(truth, bound):
 
     def fit(counts, key):
         energy = mode.energy(bound, [dataclasses.replace(target, tables=counts[None])])
-        nuts = NUTS(potential_fn=lambda v: energy(v, {}), dense_mass=True, max_tree_depth=6)
+        nuts = NUTS(potential_fn=lambda v: energy(v, {}), dense_mass=True, max_tree_depth=4)
         state = nuts.init(key, WARMUP, jnp.zeros(len(PROBLEM.free)), (), {})
         state = jax.lax.fori_loop(0, WARMUP, lambda _, s: nuts.sample(s, (), {}), state)
         _, draws = jax.lax.scan(lambda s, _: ((s := nuts.sample(s, (), {})), s.z), state, length=DRAWS)
