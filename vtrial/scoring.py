@@ -39,7 +39,8 @@ def score(problem, names, args, clock):
     result["seconds"] = {"compile": round(clock.seconds, 2), "run": round(max(total - clock.seconds, 0), 2)}
     if args.out:
         write_text(Path(args.out) / "replay.json", json.dumps(compare.finite(result), indent=1) + "\n")
-    _log(problem, path, result)
+    if not args.no_log:
+        _log(problem, path, result)
     return compare.finite(result)
 
 

@@ -31,7 +31,7 @@ def vtrial(*words):
 
 
 def replay(*words):
-    done = vtrial("replay", *words, "--replicates", 150, "--draws", 150, "--json")
+    done = vtrial("replay", *words, "--replicates", 150, "--draws", 150, "--no-log", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
 

@@ -11,6 +11,7 @@ def arguments(parser):
     parser.add_argument("--posterior", help="another posterior.nc than the problem's own")
     parser.add_argument("--replicates", type=session.positive, default=1000, help="fresh trials an arm (default 1000)")
     parser.add_argument("--draws", type=session.positive, default=1000, help="posterior draws used (default 1000)")
+    parser.add_argument("--no-log", action="store_true", help="a test run: its hold-out score is not logged")
     parser.add_argument("--out", help="folder for replay.json, tables and courses, which `vtrial report` reads")
 
 
