@@ -1,5 +1,6 @@
 """The policy every test runs under: float64, a warm compilation cache, the same hypothesis examples each time."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -45,3 +46,12 @@ def shared_facts() -> Path:
     if not facts.is_dir():
         pytest.skip(f"no published facts at {facts}: they lie beside the checkout, not in it")
     return facts
+
+
+@pytest.fixture(scope="session")
+def naive(repo):
+    """The second, naive implementation, which is no package."""
+    spec = importlib.util.spec_from_file_location("naive", Path(repo) / "tests" / "independent" / "naive.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -3,8 +3,6 @@
 from functools import cache
 
 DAYS_PER_MONTH = 30.4375
-DAYS_PER_WEEK = 7.0
-HOURS_PER_DAY = 24.0
 
 
 @cache

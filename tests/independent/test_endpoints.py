@@ -1,6 +1,5 @@
 """vtrial against the naive implementation: individual parameters, courses, hard endpoints; and smooth against hard."""
 
-import importlib.util
 import tomllib
 from dataclasses import replace
 from functools import cache
@@ -24,14 +23,6 @@ KEY = jax.random.PRNGKey(490)
 N = 200
 HARD_SUBJECTS, CHUNK = 106_496, 8192  # 13 chunks
 SCRAMBLES = 4
-
-
-@pytest.fixture(scope="module")
-def naive(repo):
-    spec = importlib.util.spec_from_file_location("naive", Path(repo) / "tests" / "independent" / "naive.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 Times are days. The naive implementation of tests/independent is the reference of the platelet course.
 """
 
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -30,14 +28,6 @@ DAYS = [float(d) for d in range(1, EVERY * CYCLES + 1)]
 BENCHMARK_PK = {"CL": 0.676, "V1": 3.127, "Q": 1.534, "V2": 0.660}
 BENCHMARK_FX = {"CIRC0": 250.0, "MTT": 132 / 24, "GAM": 0.17, "SLOPE": 0.0025, "KS": 0.0, "KD": 0.0}
 BENCHMARK_DOSE = 252.0
-
-
-@pytest.fixture(scope="module")
-def naive(repo):
-    spec = importlib.util.spec_from_file_location("naive", Path(repo) / "tests" / "independent" / "naive.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def row(p):

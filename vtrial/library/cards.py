@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 
 from .files import (
-    bibliography,  # noqa: F401  (re-exported: checks of other files cite it)
     digest,
     locate,
 )
