@@ -12,9 +12,6 @@ from ..library.files import line_of
 from ..library.problems import Problem, internal
 from . import targets
 
-# Of the scrambled Sobol points; fixed, so that a posterior can be checked against the same prediction.
-COHORT_SEED = 20121
-
 
 @dataclass(frozen=True)
 class Bound:
@@ -30,14 +27,15 @@ class Bound:
         return smooth.predictor(self.settings, self.rows, self.cohort)(wanted)
 
 
-def bind(problem, subjects=None, seed=COHORT_SEED):
-    """Binds a problem's fit rows; ``subjects`` replaces the problem's number of quasi-random subjects."""
+def bind(problem, subjects=None, scramble=None):
+    """Binds a problem's fit rows; ``subjects`` and ``scramble`` replace the problem's quasi-random subjects."""
     rows = problem.rows("fit")
     for row in rows:
         if row.endpoint not in TABLE:
             where = problem.path, "roles.fit", f"{row.trial}/{row.id}: {row.endpoint} is not modelled"
             raise bad(*where, line_of(problem.path, "roles.fit"))
     settings = settings_of(problem, rows)
+    seed = problem.scramble if scramble is None else scramble
     cohort = smooth.Cohort.make(list(settings.values()), rows, subjects or problem.subjects, seed)
     return Bound(problem, rows, settings, cohort)
 
@@ -71,4 +69,4 @@ def _normal_rows(rows):
     return groups
 
 
-__all__ = ["COHORT_SEED", "Bound", "bind", "sampling_covariances", "settings_of"]
+__all__ = ["Bound", "bind", "sampling_covariances", "settings_of"]

@@ -17,19 +17,23 @@ from ..output import write_text, write_whole
 from ..progress import bar, say
 from . import bound as binding
 from . import mode as modes
-from . import results, sample, targets
+from . import results, sample, targets, warp
 from .model import names, parameters
 
 REPLICATES = 400
+# Pilot chains only shape the coordinates: a quarter of the subjects is enough, and the first transitions are dropped.
+PILOT = {"warmup": 50, "draws": 100, "target_accept": 0.8}
+PILOT_SUBJECTS = 128
 
 
 def calibrate(
-    problem, *, chains=4, warmup=150, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.85
+    problem, *, chains=4, warmup=150, draws=800, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
-    Chains are checkpointed under ``out/checkpoint`` after every block; ``resume`` continues them and gives the same
-    draws. Returns the DataTree and the seconds each part took.
+    Mode, pilot chains in coordinates stretched by the mode's Laplace covariance, then the chains themselves in
+    coordinates fitted to the pilot's draws. They are checkpointed under ``out/checkpoint`` after every block; ``resume``
+    continues them and gives the same draws. Returns the DataTree and the seconds each part took.
     """
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
@@ -38,11 +42,12 @@ def calibrate(
     begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
     seconds, bound = {}, binding.bind(problem, subjects)
     fitted = targets.gather(bound.rows)
-    energy = modes.energy(bound, fitted)
     with _timed(seconds, "mode"):
-        mode, covariances = _start(checkpoint, bound, energy, seed)
+        mode, covariances = _start(checkpoint, bound, modes.energy(bound, fitted), seed)
+    with _timed(seconds, "pilot"):
+        shape = _pilot(problem, plan, mode, covariances, checkpoint / "pilot")
     with _timed(seconds, "chains"):
-        u, stats = _chains(energy, mode, covariances, checkpoint, plan)
+        u, stats = _chains("sampling", bound, shape, covariances, checkpoint, plan)
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
@@ -52,7 +57,7 @@ def calibrate(
 
 def _sampler(plan):
     kept = {k: v for k, v in plan.items() if k != "inputs"}
-    return {"sampler": kept, "cohort_seed": binding.COHORT_SEED, "dtype": str(jnp.result_type(float))}
+    return {"sampler": kept, "dtype": str(jnp.result_type(float))}
 
 
 @contextmanager
@@ -71,6 +76,7 @@ def _checkpoint(folder, plan, resume):
         raise bad(file, "--resume", "the interrupted run had other settings or inputs; run without --resume")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
+        (folder / "pilot").mkdir(parents=True)
         write_text(file, json.dumps(plan, indent=1))
     return folder
 
@@ -93,18 +99,27 @@ def _start(checkpoint, bound, energy, seed):
     return mode, covariances
 
 
-def _chains(energy, mode, covariances, checkpoint, plan):
+def _pilot(problem, plan, mode, covariances, folder):
+    """The warp of the chains, from pilot chains on fewer subjects."""
+    bound = binding.bind(problem, min(PILOT_SUBJECTS, plan["subjects"]))
+    shape = warp.straight(mode.position, mode.covariance)
+    u, _ = _chains("pilot", bound, shape, covariances, folder, plan | PILOT)
+    return warp.fitted(u.reshape(-1, u.shape[-1]))
+
+
+def _chains(title, bound, shape, covariances, folder, plan):
     fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
+    energy = modes.energy(bound, targets.gather(bound.rows))
     total = plan["chains"] * (plan["warmup"] + plan["draws"])
-    with bar("sampling", total) as tick:
+    with bar(title, total) as tick:
         return sample.chains(
             lambda u: energy(u, fixed),
-            mode,
+            shape,
             count=plan["chains"],
             warmup=plan["warmup"],
             draws=plan["draws"],
             seed=plan["seed"],
-            folder=checkpoint,
+            folder=folder,
             target_accept=plan["target_accept"],
             tick=tick,
         )
@@ -144,16 +159,15 @@ def _evaluate(bound, fitted, covariances, posterior):
     fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
     tau = bound.problem.discrepancy[0]
 
-    @jax.jit
     def one(values):
         predicted = bound.predict(values)
         return predicted, {t.name: t.loglik(predicted, values.get(tau, 0.0), fixed) for t in fitted}
 
-    shape = next(iter(posterior.values())).shape
-    flat = {k: v.reshape(-1) for k, v in posterior.items()}
-    with bar("log-likelihood", shape[0] * shape[1]) as tick:
-        out = [(one({k: v[i] for k, v in flat.items()}), tick())[0] for i in range(shape[0] * shape[1])]
-    predicted, loglik = jax.tree.map(lambda *a: np.stack(a).reshape(*shape, *np.shape(a[0])), *out)
+    many = jax.jit(lambda values: jax.lax.map(one, values))
+    chains = len(next(iter(posterior.values())))
+    with bar("log-likelihood", chains) as tick:
+        out = [(many({k: v[c] for k, v in posterior.items()}), tick())[0] for c in range(chains)]
+    predicted, loglik = jax.tree.map(lambda *a: np.stack(a), *out)
     return predicted, {k.replace("/", "|"): v for k, v in loglik.items()}
 
 

@@ -21,25 +21,19 @@ KEPT = ("diverging", "num_steps", "potential_energy", "accept_prob", "energy")
 _TRACING = Lock()  # NumPyro's handlers are a global stack: one thread traces at a time, compiling runs in parallel
 
 
-def kernel(energy, mode, target_accept, adapt_mass):
-    """NUTS on an energy over the (parameter,) position, its mass matrix the mode's Laplace covariance.
+def kernel(energy, target_accept):
+    """NUTS on an energy over (parameter,) coordinates that a warp has made nearly standard normal.
 
-    The matrix is kept unless asked otherwise: adapted from a short warm-up it was worse, four times the steps a draw.
+    The mass matrix stays the identity: adapted from a short warm-up it was worse, four times the steps a draw.
     """
     return NUTS(
-        potential_fn=energy,
-        dense_mass=True,
-        inverse_mass_matrix=jnp.asarray(mode.covariance),
-        adapt_mass_matrix=adapt_mass,
-        target_accept_prob=target_accept,
-        max_tree_depth=8,
+        potential_fn=energy, dense_mass=False, adapt_mass_matrix=False, target_accept_prob=target_accept, max_tree_depth=8
     )
 
 
-def chains(
-    energy, mode, *, count, warmup, draws, seed, folder, target_accept=0.85, adapt_mass=False, tick=lambda n, note: None
-):
-    """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions.
+def chains(energy, warp, *, count, warmup, draws, seed, folder, target_accept=0.8, tick=lambda n, note: None):
+    """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions on ``energy(scores)``, moving in the
+    coordinates of ``warp``.
 
     ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the scores
     (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw).
@@ -49,21 +43,21 @@ def chains(
 
     def lane(d):
         with jax.default_device(devices[d]):
-            job = _Job(kernel(energy, mode, target_accept, adapt_mass), mode, warmup, seed)
+            job = _Job(kernel(lambda z: energy(warp(z)), target_accept), len(warp.m), warmup, seed)
             return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
 
     with ThreadPoolExecutor(lanes) as pool:
         done = list(pool.map(lane, range(lanes)))
     ordered = [done[c % lanes][c // lanes] for c in range(count)]
     stats = {k: np.stack([o[1][k] for o in ordered]) for k in KEPT}
-    return np.stack([o[0] for o in ordered]), stats
+    return np.asarray(jax.jit(jax.vmap(jax.vmap(warp)))(np.stack([o[0] for o in ordered]))), stats
 
 
 class _Job:
     """One device's compiled block of transitions, and the running of its chains."""
 
-    def __init__(self, nuts, mode, warmup, seed):
-        self.nuts, self.mode, self.warmup, self.seed = nuts, mode, warmup, seed
+    def __init__(self, nuts, size, warmup, seed):
+        self.nuts, self.size, self.warmup, self.seed = nuts, size, warmup, seed
         with _TRACING:
             lowered = jax.jit(self._many).lower(self._fresh(0), 0)
         self.block = lowered.compile(compiler_options=WIDE)
@@ -85,7 +79,9 @@ class _Job:
 
     def _fresh(self, chain):
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), chain)
-        return self.nuts.init(key, self.warmup, _start(self.mode, key), (), {})
+        # dispersed: one and a half standard deviations of the warp's normal
+        start = 1.5 * jax.random.normal(jax.random.fold_in(key, 1), (self.size,))
+        return self.nuts.init(key, self.warmup, start, (), {})
 
     def _resume(self, chain, path):
         with _TRACING:
@@ -109,12 +105,6 @@ class _Job:
 
 def _kept(state):
     return state.z, {k: getattr(state, k) for k in KEPT}
-
-
-def _start(mode, key):
-    """Dispersed about the mode: one and a half Laplace standard deviations."""
-    z = jax.random.normal(jax.random.fold_in(key, 1), mode.position.shape)
-    return jnp.asarray(mode.position) + 1.5 * jnp.linalg.cholesky(jnp.asarray(mode.covariance)) @ z
 
 
 def _write(path, value):

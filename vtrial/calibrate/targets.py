@@ -112,6 +112,17 @@ def compatible(row):
     return counts if len(counts) else np.array([round(row.value * row.n)])
 
 
+def deviation(row):
+    """Sampling deviation of a published statistic, as printed or implied: binomial at the published share, smoothed off 0
+    and 1; from the printed interval (90 %); else that of a ratio of two counts measured with 12 % error."""
+    if is_count(row):
+        share = ((row.value if row.unit == "count" else row.value * row.n) + 0.5) / (row.n + 1)
+        return math.sqrt(share * (1 - share) / row.n)
+    if row.lower is not None:
+        return (row.upper - row.lower) / 2 / 1.6449
+    return max(row.reading_sd, 0.12 * math.sqrt(2 / row.n))
+
+
 def _binomial(row, position):
     k = compatible(row)
     return Counts(f"{row.trial}/{row.id}", (position[row.trial, row.id],), row.n, np.stack([row.n - k, k], 1), False)

@@ -15,6 +15,7 @@ from .. import population
 from ..conduct.course import body, calendar, run, watched
 from . import TABLE, share
 from .base import Look
+from .calm import calm
 
 # An arm of so few patients has a sampling error that a quarter of the subjects is far below.
 SMALL_ARM = 16
@@ -98,7 +99,7 @@ def _run(group, scores, values):
     """Daily counts of each regimen of the same subjects."""
     s = group[0]
     covs = population.covariates(s.population, scores)
-    q = population.individuals(s.fx, scores, covs, values)
+    q = calm(population.individuals(s.fx, scores, covs, values))
     of = body(s.pk.structure, s.fx.structure, population.individuals(s.pk, scores, covs), q, s.infusion)
     mg = covs["WT"] if s.plan.per_kg else jnp.ones_like(covs["WT"])
     out = {}

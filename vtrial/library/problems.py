@@ -26,7 +26,7 @@ class Free:
 @dataclass(frozen=True)
 class Problem:
     """``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a
-    scale of zero means none."""
+    scale of zero means none. ``subjects`` and ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
 
     name: str
     title: str
@@ -36,6 +36,7 @@ class Problem:
     effect: str
     trials: dict = field(hash=False)
     subjects: int
+    scramble: int
     free: tuple
     discrepancy: tuple
     roles: dict = field(hash=False)
@@ -56,7 +57,7 @@ def load(name):
     sheet = Sheet(path)
     data = sheet.data
     required = ("name", "drug", "effect", "trials", "subjects", "free", "discrepancy", "roles")
-    if not sheet.keys(data, "", required, ("title",)):
+    if not sheet.keys(data, "", required, ("title", "scramble")):
         sheet.done()
     _on_the_shelf(sheet, path, data)
     sheet.done()
@@ -75,6 +76,8 @@ def load(name):
             sheet.fault("discrepancy.half_normal", f"is {tau['half_normal']}; must not be negative")
     if sheet.real(data["subjects"], "subjects") and (data["subjects"] < 2 or data["subjects"] & (data["subjects"] - 1)):
         sheet.fault("subjects", f"is {data['subjects']}; must be a power of two (Sobol points)")
+    if not isinstance(data.get("scramble", 0), int) or data.get("scramble", 0) < 0:
+        sheet.fault("scramble", f"is {data['scramble']!r}; must be a whole number, 0 or more")
     sheet.done()
     return Problem(
         name=data["name"],
@@ -85,6 +88,7 @@ def load(name):
         effect=data["effect"],
         trials=of,
         subjects=data["subjects"],
+        scramble=data.get("scramble", 0),
         free=tuple(free),
         discrepancy=(tau["name"], tau["half_normal"]),
         roles=roles,

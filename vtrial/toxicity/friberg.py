@@ -176,7 +176,8 @@ def _stem(k, s, c, dose):
 
 
 def _feedback(k, s, x4):
-    ratio = _hold(x4 if k.renew is None else x4 / s)
+    # a pool drained to nothing would divide by zero
+    ratio = _hold(x4 if k.renew is None else x4 / jnp.where(s > FLOOR, s, FLOOR))
     return _hold(jnp.exp(-k.gam * jnp.log(jnp.where(ratio > FLOOR, ratio, FLOOR))))
 
 

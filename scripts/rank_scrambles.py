@@ -1,0 +1,52 @@
+"""Ranks scrambles of a problem's quasi-random subjects by their error against many subjects, at 24 prior draws.
+
+``python scripts/rank_scrambles.py platelets-tdm1 --seeds 300`` prints seed, largest and root-mean-square error, in
+sampling deviations of the published rows. Nothing published but n and the deviations enters.
+"""
+
+import argparse
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+import numpy as np  # noqa: E402
+
+from vtrial.calibrate import bound as binding  # noqa: E402
+from vtrial.calibrate import targets  # noqa: E402
+from vtrial.calibrate.model import names, parameters  # noqa: E402
+from vtrial.endpoints import smooth  # noqa: E402
+from vtrial.library import problems  # noqa: E402
+
+
+def predictions(problem, subjects, seeds, scores):
+    """Expected rows (seed, prior draw, row); compiled once."""
+    bound = binding.bind(problem, subjects)
+
+    @jax.jit
+    def predict(dealt, u):
+        values = problems.internal(problem.free, parameters(problem, u))
+        return smooth.predictor(bound.settings, bound.rows, smooth.Cohort(dealt))(values)
+
+    cohorts = (binding.bind(problem, subjects, s).cohort.scores for s in seeds)
+    return np.array([[predict(c, u) for u in scores] for c in cohorts])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problem")
+    parser.add_argument("--seeds", type=int, default=300)
+    parser.add_argument("--best", type=int, default=5, help="how many to print")
+    args = parser.parse_args()
+    problem = problems.load(args.problem)
+    scores = np.random.default_rng(7).normal(size=(24, len(names(problem))))
+    exact = predictions(problem, 4096, range(1000, 1005), scores)
+    # a median: a mean of ratios has rare, far outliers
+    exact = np.median(exact, 0)
+    deviation = np.array([targets.deviation(r) for r in problem.rows("fit")])
+    off = np.abs(predictions(problem, problem.subjects, range(args.seeds), scores) - exact) / deviation
+    ranked = sorted((o.max(), np.sqrt((o**2).mean()), seed) for seed, o in enumerate(off))
+    for worst, mean, seed in [*ranked[: args.best], ranked[len(ranked) // 2], ranked[-1]]:
+        print(f"scramble {seed:4}: largest {worst:.3f}, root mean square {mean:.3f}")
+
+
+main()
