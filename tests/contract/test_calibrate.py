@@ -61,7 +61,7 @@ def test_groups_are_arviz_groups(whole):
 @pytest.mark.slow
 def test_killed_and_resumed_it_gives_the_same_draws(whole, tmp_path):
     process = start(*TINY, tmp_path)
-    checkpoint = tmp_path / "checkpoint" / "chain-0.pkl"
+    checkpoint = tmp_path / "checkpoint" / "chains" / "chain-0.pkl"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

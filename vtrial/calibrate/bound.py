@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import block_diag
 
@@ -25,6 +27,29 @@ class Bound:
     def predict(self, values):
         wanted = internal(self.problem.free, values)
         return smooth.predictor(self.settings, self.rows, self.cohort)(wanted)
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """A `Bound` whose predictions are moved, on their natural scales, by ``shift`` (row,)."""
+
+    problem: Problem
+    rows: list = field(hash=False)
+    bound: Bound
+    shift: np.ndarray = field(hash=False)
+
+    def predict(self, values):
+        off = zip(self.rows, self.bound.predict(values), self.shift, strict=True)
+        return jnp.stack([targets.from_scale(s := targets.scale(r), targets.to_scale(s, p) + d) for r, p, d in off])
+
+
+def like(bound, subjects, values):
+    """A `Bound` on fewer subjects that predicts the same at ``values``: cheap, and its posterior lies where the other does."""
+    small = bind(bound.problem, subjects)
+    pairs = [jax.jit(b.predict)(values) for b in (bound, small)]
+    scales = [targets.scale(r) for r in bound.rows]
+    on = [np.array([targets.to_scale(s, p) for s, p in zip(scales, predicted, strict=True)]) for predicted in pairs]
+    return Shifted(bound.problem, bound.rows, small, on[0] - on[1])
 
 
 def bind(problem, subjects=None, scramble=None):
@@ -69,4 +94,4 @@ def _normal_rows(rows):
     return groups
 
 
-__all__ = ["Bound", "bind", "sampling_covariances", "settings_of"]
+__all__ = ["Bound", "Shifted", "bind", "like", "sampling_covariances", "settings_of"]

@@ -8,7 +8,6 @@ from numpyro.infer.util import potential_energy
 
 from .model import model, names
 
-
 STARTS, WALL = 4, 1e10
 
 

@@ -21,19 +21,20 @@ from . import results, sample, targets, warp
 from .model import names, parameters
 
 REPLICATES = 400
-# Pilot chains only shape the coordinates: a quarter of the subjects is enough, and the first transitions are dropped.
-PILOT = {"warmup": 50, "draws": 100, "target_accept": 0.8}
+# Pilot chains shape the coordinates and tune the step, in two stages, on fewer subjects.
+PILOTS = ({"warmup": 50, "draws": 100, "depth": 5}, {"warmup": 100, "draws": 100, "depth": 5})
 PILOT_SUBJECTS = 128
 
 
 def calibrate(
-    problem, *, chains=4, warmup=150, draws=800, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
+    problem, *, chains=4, warmup=150, draws=800, seed=1, out=None, resume=False, subjects=None, target_accept=0.85
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
-    Mode, pilot chains in coordinates stretched by the mode's Laplace covariance, then the chains themselves in
-    coordinates fitted to the pilot's draws. They are checkpointed under ``out/checkpoint`` after every block; ``resume``
-    continues them and gives the same draws. Returns the DataTree and the seconds each part took.
+    Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their
+    draws; then the chains themselves, in coordinates and with a step that the pilots found. All are checkpointed under
+    ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. Returns the DataTree and the
+    seconds each part took.
     """
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
@@ -45,9 +46,9 @@ def calibrate(
     with _timed(seconds, "mode"):
         mode, covariances = _start(checkpoint, bound, modes.energy(bound, fitted), seed)
     with _timed(seconds, "pilot"):
-        shape = _pilot(problem, plan, mode, covariances, checkpoint / "pilot")
+        shape, step = _pilots(bound, plan, mode, covariances, checkpoint)
     with _timed(seconds, "chains"):
-        u, stats = _chains("sampling", bound, shape, covariances, checkpoint, plan)
+        u, stats = _chains("sampling", bound, shape, covariances, checkpoint / "chains", plan, step)
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
@@ -76,7 +77,8 @@ def _checkpoint(folder, plan, resume):
         raise bad(file, "--resume", "the interrupted run had other settings or inputs; run without --resume")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-        (folder / "pilot").mkdir(parents=True)
+        for part in ("pilot-0", "pilot-1", "chains"):
+            (folder / part).mkdir(parents=True)
         write_text(file, json.dumps(plan, indent=1))
     return folder
 
@@ -99,15 +101,19 @@ def _start(checkpoint, bound, energy, seed):
     return mode, covariances
 
 
-def _pilot(problem, plan, mode, covariances, folder):
-    """The warp of the chains, from pilot chains on fewer subjects."""
-    bound = binding.bind(problem, min(PILOT_SUBJECTS, plan["subjects"]))
-    shape = warp.straight(mode.position, mode.covariance)
-    u, _ = _chains("pilot", bound, shape, covariances, folder, plan | PILOT)
-    return warp.fitted(u.reshape(-1, u.shape[-1]))
+def _pilots(bound, plan, mode, covariances, checkpoint):
+    """The warp of the chains and their step size."""
+    at = parameters(bound.problem, jnp.asarray(mode.position))
+    small = binding.like(bound, min(PILOT_SUBJECTS, plan["subjects"]), at)
+    shape, kept = warp.straight(mode.position, mode.covariance), []
+    for i, lengths in enumerate(PILOTS):
+        u, stats = _chains(f"pilot {i + 1}", small, shape, covariances, checkpoint / f"pilot-{i}", plan | lengths)
+        kept.append(u.reshape(-1, u.shape[-1]))
+        shape = warp.fitted(np.concatenate(kept))
+    return shape, float(np.median(stats["step_size"][:, -1]))
 
 
-def _chains(title, bound, shape, covariances, folder, plan):
+def _chains(title, bound, shape, covariances, folder, plan, step=None):
     fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
     energy = modes.energy(bound, targets.gather(bound.rows))
     total = plan["chains"] * (plan["warmup"] + plan["draws"])
@@ -121,6 +127,8 @@ def _chains(title, bound, shape, covariances, folder, plan):
             seed=plan["seed"],
             folder=folder,
             target_accept=plan["target_accept"],
+            step=step,
+            depth=plan.get("depth", 8),
             tick=tick,
         )
 
@@ -171,9 +179,13 @@ def _evaluate(bound, fitted, covariances, posterior):
     return predicted, {k.replace("/", "|"): v for k, v in loglik.items()}
 
 
-def _prior(problem, seed, size=2000):
-    scores = np.random.default_rng(seed).normal(size=(len(names(problem)), 1, size))
-    return {k: np.asarray(v) for k, v in parameters(problem, scores).items()}
+def prior_scores(problem, seed, size=2000):
+    """Scores of prior draws, (parameter, 1, draw)."""
+    return np.random.default_rng(seed).normal(size=(len(names(problem)), 1, size))
 
 
-__all__ = ["calibrate"]
+def _prior(problem, seed):
+    return {k: np.asarray(v) for k, v in parameters(problem, prior_scores(problem, seed)).items()}
+
+
+__all__ = ["calibrate", "prior_scores"]

@@ -17,33 +17,42 @@ from numpyro.infer import NUTS
 BLOCK = 50
 # of the compiler, where the processor has such vectors: a quarter off a gradient
 WIDE = {"xla_cpu_prefer_vector_width": 512}
-KEPT = ("diverging", "num_steps", "potential_energy", "accept_prob", "energy")
+KEPT = ("diverging", "num_steps", "potential_energy", "accept_prob", "energy", "step_size")
 _TRACING = Lock()  # NumPyro's handlers are a global stack: one thread traces at a time, compiling runs in parallel
 
 
-def kernel(energy, target_accept):
+def kernel(energy, target_accept, step=None, depth=8):
     """NUTS on an energy over (parameter,) coordinates that a warp has made nearly standard normal.
 
-    The mass matrix stays the identity: adapted from a short warm-up it was worse, four times the steps a draw.
+    The mass matrix stays the identity: adapted from a short warm-up it was worse, four times the steps a draw. ``step``
+    fixes the step size, which is otherwise adapted to ``target_accept``.
     """
+    given = {} if step is None else {"step_size": step, "adapt_step_size": False}
     return NUTS(
-        potential_fn=energy, dense_mass=False, adapt_mass_matrix=False, target_accept_prob=target_accept, max_tree_depth=8
+        potential_fn=energy,
+        dense_mass=False,
+        adapt_mass_matrix=False,
+        target_accept_prob=target_accept,
+        max_tree_depth=depth,
+        **given,
     )
 
 
-def chains(energy, warp, *, count, warmup, draws, seed, folder, target_accept=0.8, tick=lambda n, note: None):
+def chains(
+    energy, warp, *, count, warmup, draws, seed, folder, target_accept=0.8, step=None, depth=8, tick=lambda n, note: None
+):
     """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions on ``energy(scores)``, moving in the
-    coordinates of ``warp``.
+    coordinates of ``warp``, with steps of ``step`` or adapted ones.
 
     ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the scores
-    (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw).
+    (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw), ``step_size`` among them.
     """
     devices = jax.local_devices()
     lanes = min(len(devices), count)
 
     def lane(d):
         with jax.default_device(devices[d]):
-            job = _Job(kernel(lambda z: energy(warp(z)), target_accept), len(warp.m), warmup, seed)
+            job = _Job(kernel(lambda z: energy(warp(z)), target_accept, step, depth), len(warp.m), warmup, seed)
             return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
 
     with ThreadPoolExecutor(lanes) as pool:
@@ -104,7 +113,8 @@ class _Job:
 
 
 def _kept(state):
-    return state.z, {k: getattr(state, k) for k in KEPT}
+    kept = {k: getattr(state, k) for k in KEPT if k != "step_size"}
+    return state.z, kept | {"step_size": state.adapt_state.step_size}
 
 
 def _write(path, value):

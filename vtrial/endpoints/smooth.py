@@ -19,6 +19,7 @@ from .calm import calm
 
 # An arm of so few patients has a sampling error that a quarter of the subjects is far below.
 SMALL_ARM = 16
+PART = 256
 _Z = np.linspace(-3.5, 3.5, 11)
 _Z_WEIGHT = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 
@@ -106,9 +107,22 @@ def _run(group, scores, values):
     for (length, size), regimens in _side_by_side(group, mg.shape[-1]).items():
         few = partial(jax.tree.map, lambda a, n=size: a[..., :n])
         part = of._replace(pace=few(of.pace), step=few(of.step), start=few(of.start))
-        counts = run(part, jnp.stack([calendar(r[-2], length, r[-1]) for r in regimens], 1), few(mg))
+        counts = _in_parts(part, jnp.stack([calendar(r[-2], length, r[-1]) for r in regimens], 1), few(mg))
         out |= {r: (counts[:, i], few(q)) for i, r in enumerate(regimens)}
     return out
+
+
+def _in_parts(of, doses, mg):
+    """`run` on parts of the subjects, one after the other, that the processor's nearest memory holds."""
+    if mg.shape[-1] <= PART:
+        return run(of, doses, mg)
+
+    def split(a):
+        return jnp.moveaxis(a.reshape(*a.shape[:-1], -1, PART), -2, 0)
+
+    parts = jax.tree.map(split, ((of.pace, of.step, of.start), mg))
+    counts = jax.lax.map(lambda p: run(of._replace(pace=p[0][0], step=p[0][1], start=p[0][2]), doses, p[1]), parts)
+    return jnp.moveaxis(counts, 0, -2).reshape(*counts.shape[1:-1], -1)
 
 
 def _side_by_side(group, size):

@@ -17,13 +17,18 @@ TERMS = 18
 
 
 def squarings(largest):
-    """How many squarings serve a largest loss times interval of ``largest``, in steps of four (compiled for each)."""
+    """How many squarings serve a largest column sum times interval of ``largest``, in steps of four (each compiles anew)."""
     need = max(0, math.ceil(math.log2(largest))) if np.isfinite(largest) and largest > 1 else 0
     return -(-need // 4) * 4
 
 
+def largest(flows):
+    """The largest sum of absolute flows out of or into a compartment, over everything: what `squarings` asks for."""
+    return float(jnp.max(jnp.abs(flows).sum(0))) if flows.size else 0.0
+
+
 def advance(flows, amounts, rates, dt, squared):
-    """Amounts after ``dt`` under constant input ``rates``.
+    """Amounts after ``dt`` under constant input ``rates``. Exact.
 
     Parameters
     ----------
@@ -34,23 +39,20 @@ def advance(flows, amounts, rates, dt, squared):
     squared : int
         Squarings, of `squarings`.
     """
-    move = exponential(_with_input(flows, rates) * dt, squared)
-    state = jnp.concatenate([amounts, jnp.ones_like(amounts[:1])])
+    # the input is one more compartment that never empties, of a size that keeps the matrix small
+    pool = jnp.sum(rates, 0) * dt
+    pool = jnp.where(pool > 0, pool, 1.0)
+    wide = jnp.concatenate([flows * dt, (rates * dt / pool)[:, None]], 1)
+    move = exponential(jnp.concatenate([wide, jnp.zeros_like(wide[:1])]), squared)
+    state = jnp.concatenate([amounts, pool[None]])
     return (move * state[None]).sum(1)[:-1]
-
-
-def _with_input(flows, rates):
-    """K with the input as a last column, which a constant one feeds."""
-    wide = jnp.concatenate([flows, rates[:, None]], 1)
-    return jnp.concatenate([wide, jnp.zeros_like(wide[:1])])
 
 
 def exponential(matrix, squared):
     """exp of (n, n, subject) matrices with nonnegative entries off the diagonal."""
-    n = len(matrix)
     scaled = matrix / 2.0**squared
-    shift = jax.lax.stop_gradient(jnp.max(-jnp.diagonal(scaled).T, 0))
-    eye = jnp.eye(n)[:, :, None]
+    eye = jnp.eye(len(matrix))[:, :, None]
+    shift = jnp.max(-jnp.diagonal(scaled).T, 0)
     terms = _taylor(scaled + shift * eye, eye) * jnp.exp(-shift)
     return jax.lax.fori_loop(0, squared, lambda _, e: _product(e, e), terms)
 
@@ -66,20 +68,24 @@ def _product(a, b):
     return (a[:, :, None] * b[None]).sum(1)
 
 
-def losses(flows):
-    """The largest loss of each subject, (subject,)."""
-    return jnp.max(-jnp.diagonal(flows).T, 0)
-
-
-def matrix(size, flows, like):
-    """(size, size, ...) from ``flows``: (to, from) -> rate constant; ``to`` None leaves the body, (to, None) feeds nothing.
-
-    A flow takes from its compartment and gives to another.
-    """
-    zero = jnp.zeros_like(like)
+def matrix(size, flows):
+    """(size, size, ...) from ``flows``, (to, from) -> rate constant; ``to`` None leaves the body."""
+    zero = 0.0 * sum(flows.values())
     k = [[zero] * size for _ in range(size)]
     for (to, source), rate in flows.items():
         k[source][source] = k[source][source] - rate
         if to is not None:
             k[to][source] = k[to][source] + rate
     return jnp.stack([jnp.stack(row) for row in k])
+
+
+def mammillary(p, first=0):
+    """Flows of a central compartment, number ``first``, with as many peripheral ones as ``p`` has volumes.
+
+    CL, V1; Q, V2; Q3, V3 (NONMEM's TRANS4).
+    """
+    flows = {(None, first): p["CL"] / p["V1"]}
+    for at, (q, v) in enumerate((("Q", "V2"), ("Q3", "V3")), first + 1):
+        if q in p:
+            flows |= {(at, first): p[q] / p["V1"], (first, at): p[q] / p[v]}
+    return flows

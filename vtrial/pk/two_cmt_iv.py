@@ -6,9 +6,22 @@ Its exact solution is the sum of two modes (Gibaldi and Perrier 1982, eq. 2.15 t
 
 import jax.numpy as jnp
 
+from .compartments import mammillary, matrix
 from .modes import Modes
 
 PARAMETERS = ("CL", "V1", "Q", "V2")
+COMPARTMENTS = ("central", "peripheral")
+ADVAN = 3
+
+
+def flows(p):
+    """Rate constants between compartments, (compartment, compartment, subject), 1/time."""
+    return matrix(2, mammillary({k: p[k] for k in PARAMETERS}))
+
+
+def outputs(p, amounts):
+    """Concentrations by analyte, amount over volume, of ``amounts`` (compartment, subject)."""
+    return {"CP": amounts[0] / p["V1"]}
 
 
 def modes(p) -> Modes:
