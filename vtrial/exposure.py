@@ -1,48 +1,61 @@
 """Drugs in patients: cards, populations and regimens to concentrations, by the engine of event records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import jax
 import numpy as np
 import polars as pl
 
-from . import events, population
-from .errors import bad
-from .events.records import from_frame
+from . import population
+from .errors import InputError, bad
+from .events import from_frame
 from .library import cards, drugs, populations
-from .pk import STRUCTURES, names
+from .library.cards import COVARIATES
 from .pk.simulate import simulate
 from .units import factor
 
 DAYS = {"d": 1.0, "h": 1 / 24}
+# Doses in words and in a UNIT column: milligrams of one, and the covariate they are per.
+DOSES = {"mg": (1.0, None), "g": (1000.0, None), "ug": (1e-3, None), "mg/kg": (1.0, "WT"), "mg/m2": (1.0, "BSA")}
+# Hours after a dose at which a profile is drawn, besides the end of the infusion and each day.
+HOURS = (0.5, 1, 2, 4, 7, 12)
 
 
 @dataclass(frozen=True, eq=False)
 class Patients:
-    """Subjects of a drug: covariates and scores of the random effects by name, each (subject,)."""
+    """Subjects of a card: covariates, scores of the random effects, and replacements of the card's numbers, by name, each
+    (subject,)."""
 
     covariates: dict
     scores: dict
+    values: dict
 
     @property
     def count(self):
-        return len(next(iter(self.covariates.values())))
+        return len(next(iter(self.scores.values()), next(iter(self.covariates.values()), np.zeros(1))))
 
 
-def typical(card):
-    """One patient with the card's reference covariates and no random effect."""
-    covs = {e.of: np.array([e.reference]) for e in card.effects}
-    covs |= {k: np.array([v]) for k, v in {"WT": 70.0, "BSA": 1.8}.items() if k not in covs}
-    return Patients(covs, {f"eta.{name}": np.zeros(1) for name in card.etas})
+def typical(card, people=None):
+    """One patient at the card's reference covariates and without random effects; others at a population's medians."""
+    covs = {}
+    if people:
+        names = population.score_names(people)
+        covs = population.covariates(people, {name: np.zeros(1) for name in names})
+    covs = {k: np.asarray(v) for k, v in covs.items()} | {e.of: np.array([float(e.reference)]) for e in card.effects}
+    return Patients(covs, {f"eta.{name}": np.zeros(1) for name in card.etas}, {})
 
 
-def drawn(card, people, n, key):
-    """``n`` patients of a population, by identity: the first of a larger number are the same."""
+def drawn(card, people, n, key, uncertain=False):
+    """``n`` patients of a population, dealt by identity: the first of a larger number are the same.
+
+    ``uncertain`` draws the typical values within their standard errors, one set for all.
+    """
     scores = population.deal(key, np.arange(n), population.score_names(people, card))
-    return Patients({k: np.asarray(v) for k, v in population.covariates(people, scores).items()}, scores)
+    covs = {k: np.asarray(v) for k, v in population.covariates(people, scores).items()}
+    values = population.uncertain(card, key, 1) if uncertain else {}
+    return Patients(covs, scores, {k: float(v[0]) for k, v in values.items()})
 
 
-def concentrations(drug, records, patients, time_unit="d", interpolation="nocb", card="pk", values=None):
+def concentrations(drug, records, patients, time_unit="d", interpolation="nocb", card="pk"):
     """Concentrations at records, by the drug's card.
 
     Parameters
@@ -50,22 +63,111 @@ def concentrations(drug, records, patients, time_unit="d", interpolation="nocb",
     drug : str
         A drug on the shelf, or a folder.
     records : Records
-        Amounts in mg, times in ``time_unit`` (``d`` or ``h``). Columns named like covariates of the card replace those of
-        the patients, those named like parameters (in L and days) the individual parameters.
+        Amounts in mg, or in the unit of a UNIT column; times in ``time_unit`` (``d`` or ``h``). Columns named like
+        covariates of the card replace those of the patients, those named like parameters the subject's own (L, day).
     patients : Patients
-        As many as the records have subjects.
-    values : dict, optional
-        Replacements of the card's numbers, as in `population.individuals`.
+        One, or as many as the records have subjects.
 
     Returns
     -------
     polars.DataFrame
-        ID, TIME, EVID and a column an analyte in the drug's own units.
+        ID, TIME (as given), EVID and a column an analyte in the drug's own units.
     """
     model, of = cards.load(drug, card), drugs.load(drug)
-    records = in_days(records, time_unit)
-    covs = patients.covariates | _columns(records, model)
-    p = population.individuals(model, patients.scores, covs, values)
-    found = simulate(model.structure, records, {k: np.asarray(v) for k, v in p.items()} | of.doses, interpolation)
-    scaled = [pl.col(a.output).mul(factor("mg/L", a.unit)).alias(a.name) for a in of.analytes]
-    return found.select("ID", pl.col("TIME") / DAYS[time_unit], "EVID", *scaled)
+    covs = patients.covariates | covariates(records, model)
+    p = population.individuals(model, patients.scores, covs, patients.values)
+    given = {k: np.asarray(v) for k, v in p.items()} | model.doses
+    found = simulate(model.structure, in_days(in_mg(records, covs), time_unit), given, interpolation)
+    outputs = [c for c in found.columns if c not in ("ID", "TIME", "EVID")]
+    shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs] or [(c, c, "mg/L") for c in outputs]
+    scaled = [pl.col(output).mul(factor("mg/L", unit)).alias(name) for name, output, unit in shown]
+    return found.select("ID", records.frame["TIME"], "EVID", *scaled)
+
+
+def covariates(records, card):
+    """Covariates of the card that the records have columns of, name -> (record, subject); raises where a cell is missing."""
+    wanted = {e.of for e in card.effects} | {"WT", "BSA"}
+    found = {c: records.grid(records.frame[c].cast(float).to_numpy()) for c in records.others if c in wanted}
+    faults = []
+    for name, value in found.items():
+        for i in np.flatnonzero(np.isnan(records.frame[name].cast(float).to_numpy())):
+            faults.append(records.fault(int(i), name, f"is missing; a number is needed ({COVARIATES[name]})"))
+        value.setflags(write=False)
+    if faults:
+        raise InputError(*faults)
+    return found
+
+
+def in_mg(records, covs):
+    """Records with amounts and rates in mg, from their UNIT column; one unit a file."""
+    if "UNIT" not in records.frame.columns:
+        return records
+    units = records.frame["UNIT"].to_list()
+    faults = [records.fault(i, "UNIT", f"is {u!r}; allowed: {', '.join(DOSES)}") for i, u in enumerate(units) if u not in DOSES]
+    others = [i for i, u in enumerate(units) if u != units[0]]
+    if not faults and others:
+        faults = [records.fault(others[0], "UNIT", f"is {units[others[0]]!r} where others are {units[0]!r}; one unit a file")]
+    if faults:
+        raise InputError(*faults)
+    scale = per(units[0], covs, records.file)
+    return _scaled(records, records.rows(np.broadcast_to(scale, records.grid(np.arange(len(units))).shape)))
+
+
+def per(unit, covs, file="regimen"):
+    """Milligrams of one ``unit``, a number or like the covariate it is per."""
+    scale, of = DOSES[unit]
+    if of and of not in covs:
+        raise bad(file, of, f"is missing; a dose in {unit} needs it (a column, or a population that has it)")
+    return scale * covs[of] if of else scale
+
+
+def _scaled(records, scale):
+    rate = pl.when(pl.col("RATE") > 0).then(pl.col("RATE") * pl.Series(scale)).otherwise(pl.col("RATE"))
+    return replace(records, frame=records.frame.with_columns(pl.col("AMT") * pl.Series(scale), rate))
+
+
+def in_days(records, time_unit):
+    """Records with times in days."""
+    day = DAYS[time_unit]
+    rate = pl.when(pl.col("RATE") > 0).then(pl.col("RATE") / day).otherwise(pl.col("RATE"))
+    return replace(records, frame=records.frame.with_columns(pl.col("TIME") * day, pl.col("II") * day, rate))
+
+
+def given(phases, drug, patients, until=None):
+    """Records of a regimen (the `Phase` objects of `events.schedule`) in days, with a grid of observations, for each patient.
+
+    ``until`` (days): the end; else one interval after the last dose, or six intervals where the doses have no end.
+    """
+    start, doses = 0.0, []
+    for phase in phases:
+        interval = phase.cycle or phase.every
+        last = until - start if until else phase.span if phase.times else 6 * interval
+        over = drug.infusion if phase.over is None else phase.over
+        doses += [(start + d, phase, over) for d in phase.doses(last)]
+        start += last if phase.times is None or until is None else min(phase.span, last)
+    end = until or start
+    times = _grid([(d, over) for d, _, over in doses], end)
+    rows = []
+    for j in range(patients.count):
+        mine = {k: v[j % len(v)] for k, v in patients.covariates.items()}
+        amounts = [(d, phase.amount * float(per(phase.unit, mine)), over) for d, phase, over in doses]
+        rows += [(j + 1.0, d, 1.0, a, a / over if over else 0.0) for d, a, over in amounts]
+        rows += [(j + 1.0, t, 0.0, 0.0, 0.0) for t in times]
+    frame = pl.DataFrame(rows, ["ID", "TIME", "EVID", "AMT", "RATE"], orient="row")
+    # an observation at a dose's time is taken before it
+    return from_frame(frame.sort("ID", "TIME", "EVID"), "regimen")
+
+
+def _grid(doses, end):
+    days = np.arange(0, end + 1e-9, 1.0 if end <= 400 else 7.0)
+    after = [d + over + h / 24 for d, over in doses for h in (0.0, *HOURS)]
+    every = np.unique(np.round(np.concatenate([days, [d for d, _ in doses], after, [end]]), 9))
+    return every[every <= end + 1e-9]
+
+
+def people(name):
+    """A population card by name or path."""
+    return populations.load(name)
+
+
+__all__ = ["DAYS", "DOSES", "Patients", "concentrations", "covariates", "drawn", "given", "people", "per", "typical"]

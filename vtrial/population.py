@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
 
+from .library.cards import ANY_SIGN
+
 
 def stream(key, name):
     """The key of a named stream."""
@@ -66,24 +68,105 @@ def _quantile(m, z):
 
 
 def individuals(card, scores, covs, values=None):
-    """Parameters of subjects, name -> (subject,): ``theta x covariate effects x exp(eta)``.
+    """Parameters of subjects, name -> (..., subject): theta times covariate effects, spread by a random effect.
 
-    ``values`` replaces numbers of the card: ``theta.SLOPE``, ``omega.SLOPE`` (the standard deviation of an eta; the
-    card's correlations stay), each a scalar or (subject,).
+    ``covs`` are (subject,), or (record, subject) where they change with time. ``values`` replaces numbers of the card:
+    ``theta.SLOPE``, ``omega.SLOPE`` (the standard deviation of an eta; the card's correlations stay), each a scalar or
+    (subject,).
     """
     values = values or {}
-    logs = {k: jnp.log(values.get(f"theta.{k}", v)) for k, v in card.theta.items()}
+    typical = {k: values.get(f"theta.{k}", v) for k, v in card.theta.items()}
+    signed = {k: v for k, v in typical.items() if k in ANY_SIGN}
+    logs = {k: jnp.log(v) for k, v in typical.items() if k not in signed}
     for e in card.effects:
         logs[e.on] = logs[e.on] + _effect(e, covs[e.of])
-    for name, eta in _etas(card, scores, values).items():
-        logs[name] = logs[name] + eta
-    some = next(iter(scores.values()))
-    return {k: jnp.exp(v) * jnp.ones_like(some) for k, v in logs.items()}
+    etas = _etas(card, scores, values)
+    some = next(iter(scores.values())) if scores else jnp.zeros(1)
+    out = {k: _spread(card.kinds.get(k), v, etas.get(k, 0.0)) * jnp.ones_like(some) for k, v in logs.items()}
+    return out | {k: (v + etas.get(k, 0.0)) * jnp.ones_like(some) for k, v in signed.items()}
+
+
+def _spread(eta, log, score):
+    """A subject's parameter from the logarithm of its typical value and the random effect."""
+    kind = eta.kind if eta else "lognormal"
+    if kind == "normal":
+        return jnp.exp(log) + score
+    if kind == "logitnormal":
+        share = jnp.exp(log) / eta.upper
+        return eta.upper / (1 + (1 - share) / share * jnp.exp(-score))
+    if kind == "boxcox" and eta.shape:
+        score = jnp.expm1(eta.shape * score) / eta.shape
+    return jnp.exp(log + score)
+
+
+def occasions(card, scores, occasion):
+    """What changes from cycle to cycle, name -> factor (record, subject); ``occasion`` (record, subject) counts from 1.
+
+    Scores are named ``iov.CL.3``; `occasion_names` lists them.
+    """
+    index = jnp.asarray(occasion, int) - 1
+    out = {}
+    for name, sd in card.iov.items():
+        dealt = jnp.stack([scores[n] for n in occasion_names(card, int(jnp.max(index)) + 1) if n.split(".")[1] == name])
+        out[name] = jnp.exp(sd * jnp.take_along_axis(dealt, index, 0))
+    return out
+
+
+def occasion_names(card, count):
+    """Names of the scores of ``count`` occasions."""
+    return [f"iov.{name}.{k}" for name in card.iov for k in range(1, count + 1)]
+
+
+def measured(card, true, scores, lloq=None):
+    """Concentrations as measured, and whether each is below quantification.
+
+    Parameters
+    ----------
+    card : Card
+        Its ``sigma``: ``proportional`` and ``additive`` (together: combined), or ``log`` (on the logarithm).
+    true : array
+    scores : pair of arrays
+        Normal scores of the relative and the additive error, each like ``true``.
+    lloq : number, optional
+        What is below is NaN in the first array, and true in the second.
+    """
+    one, two = scores
+    seen = true * jnp.exp(card.sigma.get("log", 0.0) * one)
+    seen = seen * (1 + card.sigma.get("proportional", 0.0) * one) + card.sigma.get("additive", 0.0) * two
+    low = seen < (0.0 if lloq is None else lloq)
+    return jnp.where(low, jnp.nan if lloq is not None else 0.0, seen), low
+
+
+def uncertain(card, key, count):
+    """Draws of the typical values within their standard errors, ``theta.CL`` -> (draw,): log-normal, by the card's RSE.
+
+    Parameters printed without an error stay as they are.
+    """
+    keys = {name: stream(key, f"theta.{name}") for name in card.rse}
+    return {
+        f"theta.{name}": card.theta[name] * jnp.exp(jnp.sqrt(jnp.log1p(rse**2)) * jax.random.normal(keys[name], (count,)))
+        for name, rse in card.rse.items()
+    }
+
+
+def resampled(table, n, key):
+    """Covariates of ``n`` subjects drawn with replacement from a user's own ones, name -> (subject,); rows stay whole."""
+    size = len(next(iter(table.values())))
+
+    def one(subject):
+        return jax.random.randint(jax.random.fold_in(key, subject), (), 0, size)
+
+    rows = jax.vmap(one)(jnp.arange(n))
+    return {name: jnp.asarray(column)[rows] for name, column in table.items()}
 
 
 def _effect(e, x):
     if e.form == "power":
         return e.coefficient * jnp.log(x / e.reference)
+    if e.form == "categorical":
+        return jnp.log(e.coefficient) * x
+    if e.form == "linear":
+        return jnp.log1p(e.coefficient * (x - e.reference))
     return e.coefficient * (x - e.reference)
 
 

@@ -6,8 +6,8 @@ is a dose and any other an observation.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ..errors import Fault, InputError, bad
@@ -43,6 +43,16 @@ class Records:
         """Names of the columns that are neither dosing nor text."""
         return [c for c in self.frame.columns if c not in (*KNOWN, *TEXT)]
 
+    def grid(self, row):
+        """Values by row as (record, subject), a NumPy array; shorter subjects repeat their last."""
+        parts = self.subjects()
+        index = np.arange(max(n for _, _, n in parts))
+        return np.stack([row[a + np.minimum(index, n - 1)] for _, a, n in parts], 1)
+
+    def rows(self, grid):
+        """(record, subject) back by row."""
+        return np.concatenate([np.asarray(grid)[:n, j] for j, (_, _, n) in enumerate(self.subjects())])
+
     def subjects(self):
         """(ID, first row, rows) of each subject: a new one begins wherever ID changes."""
         ids = self.frame["ID"].to_list()
@@ -70,9 +80,9 @@ def from_nonmem_csv(path):
         raise bad(path, "", "is empty; a header line and records are needed")
     names = [name.strip().upper() for name in rows[0][1]]
     _header(path, names)
-    short = [Fault(path, "", f"has {len(r)} cells; the header has {len(names)}", n) for n, r in rows[1:] if len(r) != len(names)]
+    short = [(n, len(r)) for n, r in rows[1:] if len(r) != len(names)]
     if short:
-        raise InputError(*short)
+        raise InputError(*(Fault(path, "", f"has {k} cells; the header has {len(names)}", n) for n, k in short))
     kept = [(n, r) for n, r in rows[1:] if not (names[0] == "C" and r[0].strip() not in MISSING)]
     columns = {name: [r[j].strip() for _, r in kept] for j, name in enumerate(names)}
     return _checked(columns, str(path), tuple(n for n, _ in kept))
@@ -96,7 +106,7 @@ def to_nonmem_csv(records, path):
 def _cell(value):
     if value is None:
         return "."
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _header(file, names):

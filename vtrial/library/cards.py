@@ -5,7 +5,8 @@ and to variances of the normal eta.
 """
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -16,9 +17,27 @@ from .files import (
 )
 from .schema import Sheet, _join
 
+DOSING = re.compile(r"(F|ALAG|D|R)[1-9]")
+
 # Internal unit of each parameter of each structure.
+_ONE = {"CL": "L/day", "V1": "L"}
+_TWO = _ONE | {"Q": "L/day", "V2": "L"}
+_THREE = _TWO | {"Q3": "L/day", "V3": "L"}
+_KA, _MM = {"KA": "1/day"}, {"VMAX": "mg/day", "KM": "mg/L"}
+_RELEASE = {"KREL": "1/day", "KRELX": "1", "KRELF": "1", "YIELD": "1", "CLD": "L/day", "VD": "L"}
 UNITS = {
-    "two_cmt_iv": {"CL": "L/day", "V1": "L", "Q": "L/day", "V2": "L"},
+    "one_cmt_iv": _ONE,
+    "one_cmt_oral": _ONE | _KA,
+    "two_cmt_iv": _TWO,
+    "two_cmt_oral": _TWO | _KA,
+    "three_cmt_iv": _THREE,
+    "three_cmt_oral": _THREE | _KA,
+    "one_cmt_iv_mm": _ONE | _MM,
+    "two_cmt_iv_mm": _TWO | _MM,
+    "adc_linked": {"CLP": "L/day", "CLDEC": "L/day", "V1": "L", "Q": "L/day", "V2": "L"},
+    "adc_payload": _TWO | _RELEASE,
+    "kpd": {"KDE": "1/day"},
+    "metabolite_chain": _KA | {f"{k}{i}": u for i in (1, 2, 3) for k, u in (("CL", "L/day"), ("V", "L"))},
     "friberg": {"CIRC0": "1e9/L", "MTT": "day", "GAM": "1", "SLOPE": "L/mg", "KS": "1/day", "KD": "L/mg/day"},
 }
 COVARIATES = {
@@ -31,13 +50,35 @@ COVARIATES = {
     "AGE": "year",
     "ECOG": "1",
     "ASIAN": "1",
+    "JAPAN": "1",
+    "MALE": "1",
+    "BSA": "m^2",
+    "CRCL": "mL/min",
+    "ALP": "U/L",
+    "BILI": "umol/L",
 }
 FORMS = ("cv%", "sd", "variance")
+# How a covariate x enters: (x/reference)^c, exp(c (x - reference)), 1 + c (x - reference), or c where x is one.
+EFFECTS = ("power", "exponential", "linear", "categorical")
+# Parameters that may be negative or zero.
+ANY_SIGN = ("KRELX",)
+# Where a random effect acts: on the logarithm, on the logit between 0 and ``upper``, on the parameter itself (its spread
+# then in the parameter's unit), or on the logarithm through a Box-Cox of shape ``shape``.
+ETAS = ("lognormal", "logitnormal", "normal", "boxcox")
+
+
+@dataclass(frozen=True)
+class Eta:
+    """The distribution of a random effect, with the ``upper`` bound or the ``shape`` it needs."""
+
+    kind: str = "lognormal"
+    upper: float | None = None
+    shape: float | None = None
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A covariate's effect on a parameter: ``(x/reference)^coefficient`` or ``exp(coefficient (x - reference))``."""
+    """A covariate's effect on a parameter, of one of the forms of `EFFECTS`."""
 
     on: str
     of: str
@@ -49,7 +90,9 @@ class Effect:
 @dataclass(frozen=True, eq=False)
 class Card:
     """A structure with its numbers in internal units: ``theta`` (name -> value), ``effects``, ``etas`` (names in order)
-    with covariance ``omega`` of the log-normal random effects, ``sigma`` (name -> standard deviation)."""
+    with covariance ``omega`` and distributions ``kinds`` of the random effects, ``iov`` (name -> standard deviation from
+    cycle to cycle, log-normal), ``sigma`` (name -> standard deviation), ``rse`` (name -> relative standard error of theta),
+    ``doses`` (F1, ALAG1, ... -> value)."""
 
     path: str
     digest: str
@@ -61,6 +104,10 @@ class Card:
     omega: np.ndarray
     sigma: dict
     conflicts: tuple
+    kinds: dict = field(default_factory=dict)
+    iov: dict = field(default_factory=dict)
+    rse: dict = field(default_factory=dict)
+    doses: dict = field(default_factory=dict)
 
     def sd(self, eta):
         """Standard deviation of a random effect."""
@@ -89,7 +136,7 @@ def read(path):
     """
     sheet = Sheet(path)
     data = sheet.data
-    top = ("analyte", "driver", "title", "omega", "covariance", "covariate", "sigma", "conflict")
+    top = ("analyte", "driver", "title", "omega", "covariance", "covariate", "sigma", "iov", "doses", "conflict")
     if not sheet.keys(data, "", ("structure", "theta"), top) or not sheet.choice(data["structure"], "structure", UNITS):
         sheet.done()
     known = UNITS[data["structure"]]
@@ -104,6 +151,10 @@ def read(path):
         omega=_omega(sheet, data.get("omega", {}), data.get("covariance", []), known),
         sigma={k: _spread(sheet, v, f"sigma.{k}") for k, v in data.get("sigma", {}).items()},
         conflicts=tuple((c.get("text", ""), c.get("decision", "")) for c in data.get("conflict", [])),
+        kinds=_kinds(sheet, data.get("omega", {})),
+        iov=_iov(sheet, data.get("iov", {}), known),
+        rse={k: v["rse"] / 100 for k, v in data["theta"].items() if isinstance(v, dict) and "rse" in v},
+        doses=_doses(sheet, data.get("doses", {})),
     )
     sheet.done()
     return card
@@ -111,7 +162,43 @@ def read(path):
 
 def _theta(sheet, table, known):
     sheet.keys(table, "theta", known)
-    return {k: sheet.number(table[k], f"theta.{k}", unit, ("rse",), low=0) for k, unit in known.items() if k in table}
+    low = {k: None if k in ANY_SIGN else 0 for k in known}
+    for k, v in table.items():
+        if isinstance(v, dict) and "rse" in v:
+            sheet.real(v["rse"], f"theta.{k}.rse", 0)
+    return {k: sheet.number(table[k], f"theta.{k}", unit, ("rse",), low=low[k]) for k, unit in known.items() if k in table}
+
+
+def _iov(sheet, table, known):
+    for name in table:
+        sheet.choice(name, f"iov.{name}", known)
+    return {k: _spread(sheet, v, f"iov.{k}") for k, v in table.items()}
+
+
+def _doses(sheet, table):
+    """F1, ALAG1, D1, R1 of compartments."""
+    units = {"F": "1", "A": "day", "D": "day", "R": "mg/day"}
+    out = {}
+    for name, value in table.items():
+        if DOSING.fullmatch(name):
+            out[name] = sheet.number(value, f"doses.{name}", units[name[0]], ("rse",))
+        else:
+            sheet.fault(f"doses.{name}", "unknown; allowed: F1, ALAG1, D1, R1 and so on by compartment")
+    return out
+
+
+def _kinds(sheet, table):
+    out = {}
+    for name, row in table.items():
+        row = row if isinstance(row, dict) else {}
+        kind = row.get("distribution", "lognormal")
+        if not sheet.choice(kind, f"omega.{name}.distribution", ETAS):
+            continue
+        needs = {"logitnormal": "upper", "boxcox": "shape"}.get(kind)
+        if needs and not sheet.real(row.get(needs), f"omega.{name}.{needs}", 0 if needs == "upper" else None):
+            continue
+        out[name] = Eta(kind, row.get("upper"), row.get("shape"))
+    return out
 
 
 def _effects(sheet, rows, known):
@@ -120,9 +207,9 @@ def _effects(sheet, rows, known):
         if not sheet.keys(row, where, ("on", "of", "form", "reference", "coefficient")):
             continue
         fine = sheet.choice(row["on"], f"{where}.on", known) & sheet.choice(row["of"], f"{where}.of", COVARIATES)
-        if fine & sheet.choice(row["form"], f"{where}.form", ("power", "exponential")):
+        if fine & sheet.choice(row["form"], f"{where}.form", EFFECTS):
             unit = COVARIATES[row["of"]]
-            slope = "1" if row["form"] == "power" else f"1/({unit})"
+            slope = "1" if row["form"] in ("power", "categorical") else f"1/({unit})"
             low = 0 if row["form"] == "power" else None
             reference = sheet.number(row["reference"], f"{where}.reference", unit, sourced=False, low=low)
             coefficient = sheet.number(row["coefficient"], f"{where}.coefficient", slope)
@@ -160,7 +247,7 @@ def _spread(sheet, table, where):
     if not isinstance(table, dict):
         sheet.fault(where, f"is {table!r}; a spread is a table {{ value, form, source }}")
         return float("nan")
-    if not sheet.keys(table, where, ("value", "form"), ("source", "at", "why", "shrinkage")):
+    if not sheet.keys(table, where, ("value", "form"), ("source", "at", "why", "shrinkage", "distribution", "upper", "shape")):
         return float("nan")
     sheet.source(table, where)
     if not sheet.choice(table["form"], _join(where, "form"), FORMS) or not sheet.real(table["value"], where, 0):

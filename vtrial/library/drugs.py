@@ -7,13 +7,26 @@ from .schema import SOURCED, Sheet
 
 
 @dataclass(frozen=True)
+class Analyte:
+    """What is measured: the structure's ``output`` under a ``name``, in ``unit``."""
+
+    name: str
+    output: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class Drug:
+    """``infusion`` in days (0: not infused); ``levels`` in mg/kg, highest first; ``analytes`` empty: the structure's own
+    outputs, in ug/mL."""
+
     name: str
     title: str
     path: str
     digest: str
-    levels: tuple  # mg/kg, highest first
-    infusion: float  # days
+    levels: tuple
+    infusion: float
+    analytes: tuple = ()
 
 
 def load(name):
@@ -21,8 +34,10 @@ def load(name):
     path = locate("drugs", name)
     sheet = Sheet(path)
     data = sheet.data
-    sheet.keys(data, "", ("name", "infusion"), ("title", "molecular_weight", "dose_levels"))
-    infusion = sheet.number(data["infusion"], "infusion", "day", low=0) if "infusion" in data else None
+    sheet.keys(data, "", ("name",), ("infusion", "oral", "title", "molecular_weight", "dose_levels", "analyte"))
+    if ("infusion" in data) == ("oral" in data):
+        sheet.fault("infusion", "or oral = true: one of them says how the drug is given")
+    infusion = sheet.number(data["infusion"], "infusion", "day", low=0) if "infusion" in data else 0.0
     if "molecular_weight" in data:
         sheet.number(data["molecular_weight"], "molecular_weight", "g/mol")
     levels = data.get("dose_levels", {})
@@ -30,12 +45,15 @@ def load(name):
         sheet.keys(levels, "dose_levels", ("values", "unit"), SOURCED)
         sheet.source(levels, "dose_levels")
         sheet.factor(levels.get("unit", ""), "dose_levels.unit", "mg/kg")
+    analytes = tuple(_analytes(sheet, data.get("analyte", [])))
     sheet.done()
-    return Drug(
-        data["name"],
-        data.get("title", data["name"]),
-        str(path),
-        digest(path),
-        tuple(levels.get("values", ())),
-        infusion,
-    )
+    title, levels = data.get("title", data["name"]), tuple(levels.get("values", ()))
+    return Drug(data["name"], title, str(path), digest(path), levels, infusion, analytes)
+
+
+def _analytes(sheet, rows):
+    for i, row in enumerate(rows):
+        where = f"analyte[{i}]"
+        if sheet.keys(row, where, ("name", "output", "unit")):
+            sheet.factor(row["unit"], f"{where}.unit", "mg/L" if row["output"] != "IR" else "mg/day")
+            yield Analyte(row["name"], row["output"], row["unit"])

@@ -38,14 +38,15 @@ def simulate(name, records, values, interpolation="nocb"):
     """
     own, doses = parameters(name, records, values)
     course = engine.amounts(name, lines(name, records, doses), own, interpolation)
-    return frame(records, _flat(records, STRUCTURES[name].outputs(own, np.moveaxis(np.asarray(course), 1, 0))))
+    outputs = STRUCTURES[name].outputs(own, np.moveaxis(np.asarray(course), 1, 0))
+    return frame(records, {k: records.rows(v) for k, v in outputs.items()})
 
 
 def parameters(name, records, values):
     """The structure's parameters, name -> (record, subject), and those of doses, (kind, compartment) -> (record, subject)."""
     columns = [c for c in records.others if c in names.resolve(name, [*records.others, *values]) or c in names.dosing([c])]
-    given = {**values, **{c: _grid(records, records.frame[c].to_numpy()) for c in columns}}
-    shape = _grid(records, np.arange(len(records.frame))).shape
+    given = {**values, **{c: records.grid(records.frame[c].cast(float).to_numpy()) for c in columns}}
+    shape = records.grid(np.arange(len(records.frame))).shape
     wide = {k: np.broadcast_to(np.asarray(v, float), shape) for k, v in given.items()}
     doses = {kind: _filled(wide[k], DEFAULT[kind[0]]) for k, kind in names.dosing(wide).items()}
     own = {to: wide[k] for k, to in names.resolve(name, wide).items()}
@@ -55,18 +56,6 @@ def parameters(name, records, values):
 
 def _filled(value, default):
     return np.where(np.isnan(value), default, value)
-
-
-def _grid(records, row):
-    """Values by row as (record, subject); shorter subjects repeat their last."""
-    parts = records.subjects()
-    longest = max(n for _, _, n in parts)
-    return np.stack([row[a + np.minimum(np.arange(longest), n - 1)] for _, a, n in parts], 1)
-
-
-def _flat(records, outputs):
-    parts = records.subjects()
-    return {k: np.concatenate([np.asarray(v)[:n, j] for j, (_, _, n) in enumerate(parts)]) for k, v in outputs.items()}
 
 
 def frame(records, outputs):
@@ -96,7 +85,8 @@ def _check(name, records, own, doses, called):
     for p, value in own.items():
         free = p in getattr(structure, "FREE", ())
         wrong = np.isnan(value) | (~np.isfinite(value) if free else value <= 0 if p[0] == "V" else value < 0)
-        faults += _first(records, starts, wrong, value, called[p], "a number" if free else "above 0" if p[0] == "V" else "0 or more")
+        allowed = "a number" if free else "above 0" if p[0] == "V" else "0 or more"
+        faults += _first(records, starts, wrong, value, called[p], allowed)
     for (kind, at), value in doses.items():
         faults += _first(records, starts, value < 0, value, f"{kind}{at + 1}", "0 or more")
     faults += list(_records(records, size))
@@ -113,7 +103,7 @@ def _first(records, starts, wrong, value, column, allowed):
 
 
 def _records(records, size):
-    for i, (cmt, evid) in enumerate(records.frame.select("CMT", "EVID").iter_rows()):
+    for i, cmt in enumerate(records.frame["CMT"]):
         if cmt > size:
             yield records.fault(i, "CMT", f"is {cmt:g}; allowed: 1 to {size}, or 0 for the structure's own")
 
