@@ -16,6 +16,8 @@ from .units import factor
 DAYS = {"d": 1.0, "h": 1 / 24}
 # Doses in words and in a UNIT column: milligrams of one, and the covariate they are per.
 DOSES = {"mg": (1.0, None), "g": (1000.0, None), "ug": (1e-3, None), "mg/kg": (1.0, "WT"), "mg/m2": (1.0, "BSA")}
+# Internal units of outputs that are not concentrations.
+OWN = {"IR": "mg/day"}
 # Hours after a dose at which a profile is drawn, besides the end of the infusion and each day.
 HOURS = (0.5, 1, 2, 4, 7, 12)
 
@@ -79,8 +81,8 @@ def concentrations(drug, records, patients, time_unit="d", interpolation="nocb",
     given = {k: np.asarray(v) for k, v in p.items()} | model.doses
     found = simulate(model.structure, in_days(in_mg(records, covs), time_unit), given, interpolation)
     outputs = [c for c in found.columns if c not in ("ID", "TIME", "EVID")]
-    shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs] or [(c, c, "mg/L") for c in outputs]
-    scaled = [pl.col(output).mul(factor("mg/L", unit)).alias(name) for name, output, unit in shown]
+    shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs] or [(c, c, OWN.get(c, "mg/L")) for c in outputs]
+    scaled = [pl.col(output).mul(factor(OWN.get(output, "mg/L"), unit)).alias(name) for name, output, unit in shown]
     return found.select("ID", records.frame["TIME"], "EVID", *scaled)
 
 
@@ -103,8 +105,8 @@ def in_mg(records, covs):
     if "UNIT" not in records.frame.columns:
         return records
     units = records.frame["UNIT"].to_list()
-    faults = [records.fault(i, "UNIT", f"is {u!r}; allowed: {', '.join(DOSES)}") for i, u in enumerate(units) if u not in DOSES]
-    others = [i for i, u in enumerate(units) if u != units[0]]
+    unread, others = ([i for i, u in enumerate(units) if test(u)] for test in (lambda u: u not in DOSES, lambda u: u != units[0]))
+    faults = [records.fault(i, "UNIT", f"is {units[i]!r}; allowed: {', '.join(DOSES)}") for i in unread]
     if not faults and others:
         faults = [records.fault(others[0], "UNIT", f"is {units[others[0]]!r} where others are {units[0]!r}; one unit a file")]
     if faults:

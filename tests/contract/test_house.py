@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "vtrial"
 # In the order of the flow. A layer may import itself and those above it in this list; layers of one row are strangers.
 LAYERS = [
     {"errors"}, {"progress", "output"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
-    {"population"},
+    {"population"}, {"exposure"}, {"profiles"},
     {"conduct"}, {"endpoints"}, {"calibrate"}, {"trial"}, {"compare"}, {"scoring"}, {"report", "benchmark"},
     {"verbs"}, {"cli"},
 ]  # fmt: skip

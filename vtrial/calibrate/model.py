@@ -37,7 +37,9 @@ def parameters(problem, scores):
 
 def _value(f, score):
     if f.upper is None:
-        return f.median * jnp.exp(f.log_sd * score)
+        # the spread of what is above the bound that gives ``log_sd`` at the median
+        above = f.median - f.lower
+        return f.lower + above * jnp.exp(f.log_sd * f.median / above * score)
     share = f.median / f.upper
     # the logit's spread that gives the logarithm ``log_sd`` at the median
     return f.upper / (1 + (1 - share) / share * jnp.exp(-f.log_sd / (1 - share) * score))

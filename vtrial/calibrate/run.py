@@ -22,14 +22,14 @@ from .model import names, parameters
 
 REPLICATES = 400
 # Pilot chains shape the coordinates and tune the step, in two stages, on fewer subjects.
-PILOTS = ({"warmup": 50, "draws": 50}, {"warmup": 100, "draws": 100})
+PILOTS = ({"warmup": 50, "draws": 100}, {"warmup": 100, "draws": 100})
 PILOT_SUBJECTS = 128
-# Doublings of a trajectory: in warped coordinates 15 steps of about 0.2 go half way round a standard normal.
-DEPTH = 4
+# Doublings of a trajectory, at most.
+DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=150, draws=800, seed=1, out=None, resume=False, subjects=None, target_accept=0.8
+    problem, *, chains=4, warmup=30, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.8
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 

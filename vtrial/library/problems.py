@@ -11,8 +11,8 @@ ROLES = ("fit", "holdout", "context")
 
 @dataclass(frozen=True)
 class Free:
-    """A free parameter: log-normal prior in the problem's ``unit``, logit-normal with the same median and spread
-    there where it has an ``upper`` bound; ``factor`` converts to the internal unit of ``of``."""
+    """A free parameter: log-normal prior in the problem's ``unit``, with the same median and spread there logit-normal where
+    it has an ``upper`` bound and log-normal above a ``lower`` one; ``factor`` converts to the internal unit of ``of``."""
 
     name: str
     of: str
@@ -21,6 +21,7 @@ class Free:
     unit: str
     factor: float
     upper: float | None = None
+    lower: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _beside(path, name):
 
 def _free(sheet, name, table, card):
     where = f"free.{name}"
-    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), {*SOURCED, "upper"}):
+    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), {*SOURCED, "upper", "lower"}):
         return None
     sheet.source(table, where)
     known = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
@@ -123,7 +124,13 @@ def _free(sheet, name, table, card):
     factor = sheet.factor(table["unit"], f"{where}.unit", known[table["of"]])
     if "upper" in table and not sheet.real(table["upper"], f"{where}.upper", table["median"]):
         return None
-    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, table.get("upper"))
+    lower = table.get("lower", 0.0)
+    if not sheet.real(lower, f"{where}.lower", -1e-300):
+        return None
+    if not lower < table["median"] or (lower and "upper" in table):
+        sheet.fault(f"{where}.lower", f"is {lower}; must be below the median {table['median']}, and not beside an upper bound")
+        return None
+    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, table.get("upper"), lower)
 
 
 def _roles(sheet, table, of):

@@ -80,7 +80,7 @@ def _settled(lines, size):
     return out
 
 
-def amounts(name, table, parameters, interpolation="nocb"):
+def amounts(name, table, parameters, interpolation="nocb", squared=None):
     """Amounts at the records, (record, compartment, subject).
 
     Parameters
@@ -93,10 +93,13 @@ def amounts(name, table, parameters, interpolation="nocb"):
     interpolation : str
         Of parameters between records: ``nocb``, those of the record that ends an interval; ``locf``, of the one that
         begins it; ``linear``.
+    squared : int, optional
+        Squarings of the matrix exponential; found from the parameters, which must then be numbers and not traced.
     """
     first = {k: v[:1] for k, v in parameters.items()}
-    flows = STRUCTURES[name].flows(parameters | {"CYCLE": jnp.ones_like(next(iter(parameters.values())))})
-    squared = compartments.squarings(compartments.largest(flows) * table.longest) if linear(STRUCTURES[name]) else 0
+    if squared is None:
+        flows = STRUCTURES[name].flows(parameters | {"CYCLE": jnp.ones_like(next(iter(parameters.values())))})
+        squared = compartments.squarings(compartments.largest(flows) * table.longest)
     before = {k: jnp.concatenate([first[k], v[:-1]]) for k, v in parameters.items()}
     return _amounts(name, squared, interpolation, table, parameters, before)
 

@@ -2,7 +2,7 @@
 
 from . import session
 
-HELP = "validates cards, trials and problems; lists every fault with file and line"
+HELP = "validates cards, trials, problems and events files; lists every fault with file and line"
 
 
 def arguments(parser):
@@ -52,13 +52,19 @@ def _check(path):
     from ..library.files import read_toml
 
     if path.suffix == ".csv":
-        return trials.read(path.parent / "trial.toml")
+        return trials.read(path.parent / "trial.toml") if path.name == "published.csv" else _events(path)
     data = read_toml(path)
-    readers = {"roles": problems.load, "arm": _trial, "covariate": populations.read, "infusion": drugs.load}
+    readers = {"roles": problems.load, "arm": _trial, "covariate": populations.read, "infusion": drugs.load, "oral": drugs.load}
     if "structure" in data or "theta" in data:
         return cards.read(path)
     reader = next((r for key, r in readers.items() if key in data), _nothing)
     return reader(path)
+
+
+def _events(path):
+    from ..events import from_nonmem_csv
+
+    return from_nonmem_csv(path)
 
 
 def _trial(path):
