@@ -29,7 +29,7 @@ DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=30, draws=500, seed=1, out=None, resume=False, subjects=None, target_accept=0.8
+    problem, *, chains=4, warmup=30, draws=480, seed=1, out=None, resume=False, subjects=None, target_accept=0.8
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
