@@ -18,7 +18,7 @@ from vtrial.pk.simulate import lines, parameters, simulate
 TIMES = (0.0, 0.3, 1.0, 2.7, 6.0, 11.5, 24.0, 30.0, 47.9)
 LINEAR = [n for n, s in STRUCTURES.items() if linear(s)]
 EVERY = list(STRUCTURES)
-EXAMPLES = settings(max_examples=8)
+EXAMPLES, FEW = settings(max_examples=6), settings(max_examples=2)
 
 
 def values(name, seed):
@@ -49,7 +49,15 @@ def amounts(name, doses, p):
     return np.asarray(found)[:, :, 0], r.frame["TIME"].to_numpy()
 
 
+# By which amounts leave the body; in the chain CL1 and CL2 lead to the next metabolite.
+ELIMINATION = {False: ("CL", "CLP", "CLD", "KDE"), True: ("CL3",)}
 DOSES = [(0.0, 100.0, 0.0), (6.0, 40.0, 20.0)]
+
+
+def near(name, got, wanted):
+    """Equal: exactly where the structure is linear, to the solver's tolerance of the peak where it is not."""
+    rtol, atol = (1e-9, 1e-12) if name in LINEAR else (1e-6, 1e-8)
+    np.testing.assert_allclose(got, wanted, rtol=rtol, atol=atol * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -61,12 +69,17 @@ def test_the_shelf_and_the_structures_agree(name):
 @EXAMPLES
 @given(seed=st.integers(0, 10**6))
 def test_mass_is_conserved_or_the_structure_says_so(name, seed):
-    """What leaves a compartment arrives in another or is lost; nothing comes from nowhere."""
+    """What leaves a compartment arrives in another; nothing is lost but by elimination, and nothing comes from nowhere."""
     structure = STRUCTURES[name]
     p = {k: np.array([v]) for k, v in values(name, seed).items()} | {"CYCLE": np.ones(1)}
-    k = np.asarray(structure.flows(p))[:, :, 0]
-    kept = bool((k.sum(0) <= 1e-12 * np.abs(k).max()).all())
-    assert kept == getattr(structure, "CONSERVES", True)
+    without = p | {k: np.zeros(1) for k in p if k in ELIMINATION[name == "metabolite_chain"]}
+    k, kept = (np.asarray(structure.flows(q))[:, :, 0] for q in (p, without))
+    balance = kept.sum(0) / np.abs(kept).max() if kept.any() else kept.sum(0)
+    if getattr(structure, "CONSERVES", True):
+        np.testing.assert_allclose(balance, 0, atol=1e-12)
+        assert (k.sum(0) <= 1e-12 * np.abs(k).max()).all() and k.sum() < 0
+    else:
+        assert balance.max() > 1e-9
     assert (k - np.diag(np.diag(k)) >= 0).all()
     if not linear(structure):
         assert float(structure.slope(p, jnp.full((len(k), 1), 30.0)).sum()) < 0
@@ -101,7 +114,7 @@ def test_amounts_are_those_of_a_reference_solver(name, seed):
 
 
 @pytest.mark.parametrize("name", LINEAR)
-@EXAMPLES
+@FEW
 @given(seed=st.integers(0, 10**6))
 def test_closed_form_and_solver_agree(name, seed):
     p = values(name, seed)
@@ -132,7 +145,7 @@ def test_a_record_in_between_changes_nothing(name, seed, cut):
     p = values(name, seed)
     whole, parts = shown(name, DOSES, p), shown(name, DOSES, p, sorted([*TIMES, cut]))
     keep = [i for i, t in enumerate(sorted([*TIMES, cut])) if t != cut or cut in TIMES]
-    np.testing.assert_allclose(parts[keep][: len(whole)], whole, rtol=1e-6 if name not in LINEAR else 1e-9, atol=1e-9)
+    near(name, parts[keep][: len(whole)], whole)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -154,10 +167,10 @@ def test_units_do_not_matter(name):
     days = {k: v * flows.get(UNITS[name][k], 1.0) for k, v in p.items()}
     doses, times = [(t / 24, a, r * 24) for t, a, r in DOSES], [t / 24 for t in TIMES]
     ratio = 24.0 if name == "kpd" else 1.0  # its output is a rate
-    np.testing.assert_allclose(shown(name, doses, days, times), hours * ratio, rtol=1e-6 if name not in LINEAR else 1e-9)
+    near(name, shown(name, doses, days, times), hours * ratio)
     grams = {k: v / 1000 if UNITS[name][k] in ("mg/day", "mg/L") else v for k, v in p.items()}
     small = [(t, a / 1000, r / 1000) for t, a, r in DOSES]
-    np.testing.assert_allclose(shown(name, small, grams) * 1000, hours, rtol=1e-6 if name not in LINEAR else 1e-9)
+    near(name, shown(name, small, grams) * 1000, hours)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -170,7 +183,7 @@ def test_gradients_are_finite_differences(name):
     @jax.jit
     def last(logs):
         moved = {k: wide[k] * (p[k] * jnp.exp(x)) for k, x in zip(names, logs, strict=True)}
-        return engine.amounts(name, table, moved, squared=12)[-1].sum()
+        return engine.amounts(name, table, moved, squared=12).sum()
 
     at, step = jnp.zeros(len(names)), 1e-4
     exact = np.asarray(jax.jit(jax.grad(last))(at))
