@@ -57,6 +57,43 @@ def drawn(card, people, n, key, uncertain=False):
     return Patients(covs, scores, {k: float(v[0]) for k, v in values.items()})
 
 
+def resampled(card, file, n, key, uncertain=False):
+    """``n`` patients drawn with replacement from a user's own table of covariates (CSV, columns named and in units like the
+    population cards'); raises `InputError` where a covariate of the card is missing."""
+    try:
+        table = pl.read_csv(file, null_values=[".", "NA"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise bad(file, "", f"cannot be read as a table: {error}") from None
+    for name in sorted({e.of for e in card.effects}):
+        if name not in table.columns or table[name].null_count() or not table[name].dtype.is_numeric():
+            raise bad(file, name, f"is missing, or not a number in every row; the card needs it in {COVARIATES[name]}")
+    known = {c: table[c].to_numpy().astype(float) for c in table.columns if c in COVARIATES}
+    scores = population.deal(key, np.arange(n), [f"eta.{name}" for name in card.etas])
+    covs = {k: np.asarray(v) for k, v in population.resampled(known, n, population.stream(key, "patients")).items()}
+    values = population.uncertain(card, key, 1) if uncertain else {}
+    return Patients(covs, scores, {k: float(v[0]) for k, v in values.items()})
+
+
+def measured(frame, drug, card, key, lloq=None):
+    """The frame with ``<analyte>_DV``, measured with the card's residual error, and ``<analyte>_BLQ``, 1 where that is below
+    ``lloq`` (in the analyte's unit; the value is then missing).
+
+    A card's ``sigma`` is that of the first analyte; those of others end in their output (``proportional_PAYLOAD``).
+    """
+    model, of = cards.load(drug, card), drugs.load(drug)
+    outputs = {a.name: (a.output, a.unit) for a in of.analytes}
+    for i, name in enumerate(c for c in frame.columns if c not in ("ID", "TIME", "EVID")):
+        output, unit = outputs.get(name, (name, "mg/L"))
+        mine = [k for k in model.sigma if k.endswith(f"_{output}") or (not i and "_" not in k)]
+        sigma = {k.removesuffix(f"_{output}"): model.sigma[k] for k in mine}
+        own = replace(model, sigma=sigma | {k: v * factor("mg/L", unit) for k, v in sigma.items() if k == "additive"})
+        scores = population.deal(population.stream(key, name), np.arange(len(frame)), ["one", "two"]).values()
+        seen, low = population.measured(own, frame[name].to_numpy(), tuple(scores), lloq)
+        frame = frame.with_columns(pl.Series(f"{name}_DV", np.asarray(seen)).fill_nan(None))
+        frame = frame.with_columns(pl.Series(f"{name}_BLQ", np.asarray(low).astype(int)))
+    return frame
+
+
 def concentrations(drug, records, patients, time_unit="d", interpolation="nocb", card="pk"):
     """Concentrations at records, by the drug's card.
 
@@ -81,7 +118,8 @@ def concentrations(drug, records, patients, time_unit="d", interpolation="nocb",
     given = {k: np.asarray(v) for k, v in p.items()} | model.doses
     found = simulate(model.structure, in_days(in_mg(records, covs), time_unit), given, interpolation)
     outputs = [c for c in found.columns if c not in ("ID", "TIME", "EVID")]
-    shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs] or [(c, c, OWN.get(c, "mg/L")) for c in outputs]
+    shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs]
+    shown = shown or [(c, c, OWN.get(c, "mg/L")) for c in outputs]
     scaled = [pl.col(output).mul(factor(OWN.get(output, "mg/L"), unit)).alias(name) for name, output, unit in shown]
     return found.select("ID", records.frame["TIME"], "EVID", *scaled)
 
@@ -105,10 +143,12 @@ def in_mg(records, covs):
     if "UNIT" not in records.frame.columns:
         return records
     units = records.frame["UNIT"].to_list()
-    unread, others = ([i for i, u in enumerate(units) if test(u)] for test in (lambda u: u not in DOSES, lambda u: u != units[0]))
+    unread = [i for i, u in enumerate(units) if u not in DOSES]
+    others = [i for i, u in enumerate(units) if u != units[0]]
     faults = [records.fault(i, "UNIT", f"is {units[i]!r}; allowed: {', '.join(DOSES)}") for i in unread]
     if not faults and others:
-        faults = [records.fault(others[0], "UNIT", f"is {units[others[0]]!r} where others are {units[0]!r}; one unit a file")]
+        other = units[others[0]]
+        faults = [records.fault(others[0], "UNIT", f"is {other!r} where others are {units[0]!r}; one unit a file")]
     if faults:
         raise InputError(*faults)
     scale = per(units[0], covs, records.file)

@@ -28,7 +28,7 @@ class Profiles:
 
     @property
     def analytes(self):
-        return [c for c in self.frame.columns if c not in KEYS]
+        return [c for c in self.frame.columns if c not in KEYS and not c.endswith(("_DV", "_BLQ"))]
 
 
 def check(args):
@@ -43,8 +43,10 @@ def check(args):
         raise bad("pk", "--regimen", "needs --drug; a structure takes --events")
     if args.drug and (args.set or args.omega):
         raise bad("pk", "--set", "and --omega go with --structure; a drug's numbers are its card's (or columns of the events)")
-    if args.structure and (args.population or args.uncertain):
-        raise bad("pk", "--population", "and --uncertain go with --drug")
+    if args.structure and (args.population or args.uncertain or args.measured):
+        raise bad("pk", "--population", ", --uncertain and --measured go with --drug")
+    if args.lloq is not None and not args.measured:
+        raise bad("pk", "--lloq", "needs --measured")
     if args.drug and args.n and not args.population:
         raise bad("pk", "--n", "needs --population: whom to draw from")
 
@@ -97,18 +99,23 @@ def repeated(records, n):
 def of_drug(args):
     """Profiles of a drug on the shelf, in typical or drawn patients."""
     card, drug = cards.load(args.drug, args.card), drugs.load(args.drug)
-    people = exposure.people(args.population) if args.population else None
+    own = str(args.population).endswith(".csv")
+    people = args.population if own or not args.population else exposure.people(args.population)
     records = repeated(events.from_nonmem_csv(args.events), args.n or 1) if args.events else None
     if args.n or (people and records and len(records.subjects()) > 1):
         count = len(records.subjects()) if records else args.n
-        patients = exposure.drawn(card, people, count, jax.random.key(args.seed), args.uncertain)
+        draw = exposure.resampled if own else exposure.drawn
+        patients = draw(card, people, count, jax.random.key(args.seed), args.uncertain)
     else:
-        patients = exposure.typical(card, people)
+        patients = exposure.typical(card, None if own else people)
     if records is None:
         records = exposure.given(events.schedule(args.regimen), drug, patients, args.until)
     unit = args.time_unit if args.events else "d"
     frame = exposure.concentrations(args.drug, records, patients, unit, args.interpolation, args.card)
     units = {a.name: a.unit for a in drug.analytes}
+    if args.measured:
+        key = population.stream(jax.random.key(args.seed), "measured")
+        frame = exposure.measured(frame, args.drug, args.card, key, args.lloq)
     return Profiles(frame, records, {c: units.get(c, "ug/mL") for c in frame.columns if c not in KEYS}, unit)
 
 

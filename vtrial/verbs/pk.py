@@ -15,9 +15,11 @@ def arguments(parser):
     parser.add_argument("--events", metavar="FILE.csv", help="event records with NONMEM's columns")
     parser.add_argument("--interpolation", choices=("nocb", "locf", "linear"), default="nocb", help="of time-varying columns")
     parser.add_argument("--time-unit", choices=("d", "h"), default="d", help="of TIME with --drug (default d)")
-    parser.add_argument("--population", help="a population on the shelf, or a path: draws patients")
+    parser.add_argument("--population", help="a population on the shelf, a card, or your own table (.csv): draws patients")
     parser.add_argument("--n", type=session.positive, help="patients drawn (default: one typical patient)")
     parser.add_argument("--uncertain", action="store_true", help="typical values drawn within their standard errors")
+    parser.add_argument("--measured", action="store_true", help="adds columns with residual error (analyte_DV, analyte_BLQ)")
+    parser.add_argument("--lloq", type=float, help="limit of quantification, in the analyte's unit")
     parser.add_argument("--until", type=float, metavar="DAYS", help="end of a regimen's profile")
     parser.add_argument("--out", help="writes concentrations.csv and .parquet, nca.csv, profile.png")
 
