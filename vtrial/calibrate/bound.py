@@ -9,6 +9,7 @@ from scipy.linalg import block_diag
 
 from ..conduct.setting import setting
 from ..endpoints import TABLE, replicate, smooth
+from ..endpoints.calm import calm
 from ..errors import bad
 from ..library.files import line_of
 from ..library.problems import Problem, internal
@@ -26,7 +27,7 @@ class Bound:
 
     def predict(self, values):
         wanted = internal(self.problem.free, values)
-        return smooth.predictor(self.settings, self.rows, self.cohort)(wanted)
+        return smooth.predictor(self.settings, self.rows, self.cohort, calm)(wanted)
 
 
 @dataclass(frozen=True)

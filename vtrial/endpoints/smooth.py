@@ -15,7 +15,6 @@ from .. import population
 from ..conduct.course import body, calendar, run, watched
 from . import TABLE, share
 from .base import Look
-from .calm import calm
 
 # An arm of so few patients has a sampling error that a quarter of the subjects is far below.
 SMALL_ARM = 16
@@ -42,14 +41,15 @@ class Cohort:
         return cls({**population.quasi(list(order), n, seed), "eta.CIRC0": np.zeros(n)})
 
 
-def predictor(settings, rows, cohort):
+def predictor(settings, rows, cohort, guard=lambda parameters: parameters):
     """``predict(values) -> (row,)``: the expected statistic of each row, differentiable in every value.
 
     ``settings`` maps (trial, arm) to `Setting`; arms that share drug, population, dose and interval share one course.
+    ``guard`` sees the effect parameters of the subjects before their course is run (`calm.calm` bounds their gradient).
     """
 
     def predict(values):
-        looks = _looks(settings, cohort, values)
+        looks = _looks(settings, cohort, values, guard)
         return jnp.stack([_statistic(row, looks[row.trial, row.arm]) for row in rows])
 
     return predict
@@ -59,10 +59,10 @@ def _statistic(row, look):
     return share(TABLE[row.endpoint].smooth(look, **row.options))
 
 
-def _looks(settings, cohort, values):
+def _looks(settings, cohort, values, guard):
     bodies, out = {}, {}
     for group in _alike(settings.values()):
-        bodies |= _run(group, cohort.scores, values)
+        bodies |= _run(group, cohort.scores, values, guard)
     for name, s in settings.items():
         counts, q = bodies[_regimen(s)]
         out[name] = Look(
@@ -96,11 +96,11 @@ def _alike(settings):
     return groups.values()
 
 
-def _run(group, scores, values):
+def _run(group, scores, values, guard):
     """Daily counts of each regimen of the same subjects."""
     s = group[0]
     covs = population.covariates(s.population, scores)
-    q = calm(population.individuals(s.fx, scores, covs, values))
+    q = guard(population.individuals(s.fx, scores, covs, values))
     of = body(s.pk.structure, s.fx.structure, population.individuals(s.pk, scores, covs), q, s.infusion)
     mg = covs["WT"] if s.plan.per_kg else jnp.ones_like(covs["WT"])
     out = {}

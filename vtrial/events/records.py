@@ -106,7 +106,8 @@ def to_nonmem_csv(records, path):
 def _cell(value):
     if value is None:
         return "."
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    # the shortest text that reads back as the same number
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _header(file, names):
