@@ -108,7 +108,7 @@ def cl(new):
     covariance_of_one=Case('between = ["CL", "V1"]', 'between = ["CL"]', "covariance[0].between", 'between', ("two",)),
     effect_of_no_covariate=Case('of = "ALB"', 'of = "ALBUMIN"', "covariate[2].of", "ALBUMIN", ("ALBUMIN", "ALB", "WT")),
     effect_on_no_parameter=Case('on = "V1"', 'on = "VC"', "covariate[6].on", '"VC"', ("VC", "CL", "V1")),
-    effect_of_no_form=Case('form = "exponential"', 'form = "linear"', "covariate[5].form", '"linear"', ("linear", "power", "exponential")),
+    effect_of_no_form=Case('form = "exponential"', 'form = "cubic"', "covariate[5].form", '"cubic"', ("cubic", "power", "linear")),
     covariate_of_wrong_unit=Case('reference = { value = 9, unit = "cm" }', 'reference = { value = 9, unit = "g" }', "covariate[3].reference.unit", 'unit = "g" }', ("'g'", "dimension", "mm")),
     coefficient_without_source=Case('coefficient = { value = 0.052, unit = "1", source = "lu2014", at = "Table 1" }', 'coefficient = { value = 0.052, unit = "1" }', "covariate[3].coefficient.source", "0.052", ("missing",)),
     power_of_a_reference_of_zero=Case('reference = { value = 70, unit = "kg" }\ncoefficient = { value = 0.49,', 'reference = { value = 0, unit = "kg" }\ncoefficient = { value = 0.49,', "covariate[0].reference.value", "value = 0, unit", ("0",)),
@@ -271,8 +271,8 @@ SLOPE = 'of = "theta.SLOPE"'
     row_of_no_trial=Case('"emilia/em-plt-lab-any",', '"emilia/em-plt-lab-any", "th3resa/plt-any",', "roles.fit", "fit = [", ("th3resa/plt-any", "emilia")),
     row_without_role=Case('"emilia/em-plt-lab-any",', "", "roles", "[roles]", ("emilia/em-plt-lab-any", "fit", "holdout", "context")),
     unknown_role=Case("[roles.holdout]", "[roles.held]", "", None, ()),
-    subjects_not_a_power_of_two=Case("subjects = 256", "subjects = 250", "subjects", "subjects = 250", ("250", "power of two")),
-    subjects_as_text=Case("subjects = 256", 'subjects = "256"', "subjects", "subjects = ", ("'256'", "a number")),
+    subjects_not_a_power_of_two=Case("subjects = 512", "subjects = 250", "subjects", "subjects = 250", ("250", "power of two")),
+    subjects_as_text=Case("subjects = 512", 'subjects = "256"', "subjects", "subjects = ", ("'256'", "a number")),
     unknown_trial=Case('trials = ["emilia",', 'trials = ["emillia",', "trials", "emillia", ("'emillia'", "emilia")),
     unknown_drug=Case('drug = "tdm1"', 'drug = "tdm2"', "drug", "tdm2", ("'tdm2'", "tdm1")),
     unknown_effect=Case('effect = "thrombocytopenia"', 'effect = "neutropenia"', "effect", "neutropenia", ("neutropenia", "thrombocytopenia")),
@@ -283,7 +283,7 @@ SLOPE = 'of = "theta.SLOPE"'
     prior_without_source=Case('unit = "L/mg"\nsource = "krop2010fit"', 'unit = "L/mg"', "free.SLOPE.source", "[free.SLOPE]", ("missing",)),
     two_priors_on_one_number=Case('of = "omega.SLOPE"', 'of = "omega.KD"', "free", None, ("omega.KD",)),
     discrepancy_as_text=Case("half_normal = 0.1", 'half_normal = "0.1"', "discrepancy.half_normal", '"0.1"', ("'0.1'", "a number")),
-    missing_roles=Case("subjects = 256\n", "", "subjects", None, ("missing",)),
+    missing_roles=Case("subjects = 512\n", "", "subjects", None, ("missing",)),
     unknown_key=Case('title = "Platelets under', 'titel = "Platelets under', "titel", "titel", ("unknown key", "title")),
 )  # fmt: skip
 def test_problems(case, tmp_path):

@@ -36,7 +36,8 @@ def load(name):
     data = sheet.data
     sheet.keys(data, "", ("name",), ("infusion", "oral", "title", "molecular_weight", "dose_levels", "analyte"))
     if ("infusion" in data) == ("oral" in data):
-        sheet.fault("infusion", "or oral = true: one of them says how the drug is given")
+        which = "is given beside oral = true" if "oral" in data else "is missing (or oral = true)"
+        sheet.fault("infusion", f"{which}; one of them says how the drug is given")
     infusion = sheet.number(data["infusion"], "infusion", "day", low=0) if "infusion" in data else 0.0
     if "molecular_weight" in data:
         sheet.number(data["molecular_weight"], "molecular_weight", "g/mol")
