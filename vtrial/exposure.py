@@ -52,9 +52,7 @@ def drawn(card, people, n, key, uncertain=False):
     ``uncertain`` draws the typical values within their standard errors, one set for all.
     """
     scores = population.deal(key, np.arange(n), population.score_names(people, card))
-    covs = {k: np.asarray(v) for k, v in population.covariates(people, scores).items()}
-    values = population.uncertain(card, key, 1) if uncertain else {}
-    return Patients(covs, scores, {k: float(v[0]) for k, v in values.items()})
+    return _patients(card, population.covariates(people, scores), scores, key, uncertain)
 
 
 def resampled(card, file, n, key, uncertain=False):
@@ -69,9 +67,12 @@ def resampled(card, file, n, key, uncertain=False):
             raise bad(file, name, f"is missing, or not a number in every row; the card needs it in {COVARIATES[name]}")
     known = {c: table[c].to_numpy().astype(float) for c in table.columns if c in COVARIATES}
     scores = population.deal(key, np.arange(n), [f"eta.{name}" for name in card.etas])
-    covs = {k: np.asarray(v) for k, v in population.resampled(known, n, population.stream(key, "patients")).items()}
+    return _patients(card, population.resampled(known, n, population.stream(key, "patients")), scores, key, uncertain)
+
+
+def _patients(card, covs, scores, key, uncertain):
     values = population.uncertain(card, key, 1) if uncertain else {}
-    return Patients(covs, scores, {k: float(v[0]) for k, v in values.items()})
+    return Patients({k: np.asarray(v) for k, v in covs.items()}, scores, {k: float(v[0]) for k, v in values.items()})
 
 
 def measured(frame, drug, card, key, lloq=None):
@@ -129,10 +130,9 @@ def covariates(records, card):
     wanted = {e.of for e in card.effects} | {"WT", "BSA"}
     found = {c: records.grid(records.frame[c].cast(float).to_numpy()) for c in records.others if c in wanted}
     faults = []
-    for name, value in found.items():
+    for name in found:
         for i in np.flatnonzero(np.isnan(records.frame[name].cast(float).to_numpy())):
             faults.append(records.fault(int(i), name, f"is missing; a number is needed ({COVARIATES[name]})"))
-        value.setflags(write=False)
     if faults:
         raise InputError(*faults)
     return found

@@ -7,8 +7,7 @@ from ..errors import bad
 
 # Days between doses.
 _EVERY = {"qd": 1, "q2d": 2, "qw": 7, "q1w": 7, "q2w": 14, "q3w": 21, "q4w": 28}
-_TIMES_A_DAY = {"qd": 1, "bid": 2, "tid": 3}
-UNITS = ("mg/kg", "mg/m2", "mg", "g", "ug")
+_TIMES_A_DAY = {"bid": 2, "tid": 3}
 _WORDS = re.compile(
     r"\s*(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>mg/kg|mg/m2|mg|ug|g)"
     r"(?:\s+over\s+(?P<over>\d+(?:\.\d+)?)\s*(?P<clock>min|h|d))?"

@@ -17,7 +17,8 @@ from .files import (
 )
 from .schema import Sheet, _join
 
-DOSING = re.compile(r"(F|ALAG|D|R)[1-9]")
+# Parameters of doses, by compartment.
+DOSING = re.compile(r"(F|ALAG|D|R)([1-9])")
 
 # Internal unit of each parameter of each structure.
 _ONE = {"CL": "L/day", "V1": "L"}

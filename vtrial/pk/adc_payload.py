@@ -17,8 +17,6 @@ from .compartments import mammillary, matrix
 PARAMETERS = (*two_cmt_iv.PARAMETERS, "KREL", "KRELX", "KRELF", "YIELD", "CLD", "VD")
 COMPARTMENTS = ("central", "peripheral", "payload")
 CONSERVES = False
-# Parameters that may be any number; all others are positive.
-FREE = ("KRELX",)
 
 
 def flows(p):

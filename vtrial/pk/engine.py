@@ -10,8 +10,6 @@ import numpy as np
 from . import STRUCTURES, compartments, linear, ode
 from .steady import LINEAR, SATURABLE, settle
 
-INTERPOLATIONS = ("nocb", "locf", "linear")
-
 
 class Table(NamedTuple):
     """Lines of steps side by side, padded with steps that do nothing; what `Step` and `Steady` say, subjects last.

@@ -1,10 +1,7 @@
 """Names of parameters: the structures' own, NONMEM's TRANS4 ones, and those of doses by compartment (F1, ALAG1, D1, R1)."""
 
-import re
-
+from ..library.cards import DOSING
 from . import STRUCTURES
-
-DOSING = re.compile(r"(F|ALAG|D|R)([1-9])")
 
 # NONMEM numbers volumes and flows by compartment, and the depot is its compartment 1.
 NONMEM = {

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import Fault, InputError
+from ..library.cards import ANY_SIGN
 from . import STRUCTURES, engine, names
 from .timeline import compile_line, dose
 
@@ -49,8 +50,9 @@ def parameters(name, records, values):
     shape = records.grid(np.arange(len(records.frame))).shape
     wide = {k: np.broadcast_to(np.asarray(v, float), shape) for k, v in given.items()}
     doses = {kind: _filled(wide[k], DEFAULT[kind[0]]) for k, kind in names.dosing(wide).items()}
-    own = {to: wide[k] for k, to in names.resolve(name, wide).items()}
-    _check(name, records, own, doses, {to: k for k, to in names.resolve(name, wide).items()})
+    called = {to: k for k, to in names.resolve(name, wide).items()}
+    own = {to: wide[k] for to, k in called.items()}
+    _check(name, records, own, doses, called)
     return own, doses
 
 
@@ -83,7 +85,7 @@ def _check(name, records, own, doses, called):
         raise InputError(Fault(records.file, f"{kind}{at + 1}", f"{name} has compartments 1 to {size}"))
     starts = records.subjects()
     for p, value in own.items():
-        free = p in getattr(structure, "FREE", ())
+        free = p in ANY_SIGN
         wrong = np.isnan(value) | (~np.isfinite(value) if free else value <= 0 if p[0] == "V" else value < 0)
         allowed = "a number" if free else "above 0" if p[0] == "V" else "0 or more"
         faults += _first(records, starts, wrong, value, called[p], allowed)
