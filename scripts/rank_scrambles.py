@@ -17,6 +17,7 @@ from vtrial.calibrate import results, targets  # noqa: E402
 from vtrial.calibrate.model import names, parameters  # noqa: E402
 from vtrial.calibrate.run import prior_scores  # noqa: E402
 from vtrial.endpoints import smooth  # noqa: E402
+from vtrial.endpoints.cohort import Cohort  # noqa: E402
 from vtrial.library import problems  # noqa: E402
 
 
@@ -27,9 +28,10 @@ def predictions(problem, subjects, seeds, scores):
     @jax.jit
     def predict(dealt, u):
         values = problems.internal(problem.free, parameters(problem, u))
-        return smooth.predictor(bound.settings, bound.rows, smooth.Cohort(dealt))(values)
+        return smooth.predictor(bound.settings, bound.rows, Cohort(dealt))(values)
 
-    cohorts = (binding.bind(problem, subjects, s).cohort.scores for s in seeds)
+    settings = list(bound.settings.values())
+    cohorts = (Cohort.make(settings, bound.rows, subjects, s).scores for s in seeds)
     return np.array([[predict(c, u) for u in scores] for c in cohorts])
 
 

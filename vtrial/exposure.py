@@ -25,11 +25,12 @@ HOURS = (0.5, 1, 2, 4, 7, 12)
 @dataclass(frozen=True, eq=False)
 class Patients:
     """Subjects of a card: covariates, scores of the random effects, and replacements of the card's numbers, by name, each
-    (subject,)."""
+    (subject,); ``key`` deals what changes from occasion to occasion (None: nothing does)."""
 
     covariates: dict
     scores: dict
     values: dict
+    key: object = None
 
     @property
     def count(self):
@@ -72,7 +73,8 @@ def resampled(card, file, n, key, uncertain=False):
 
 def _patients(card, covs, scores, key, uncertain):
     values = population.uncertain(card, key, 1) if uncertain else {}
-    return Patients({k: np.asarray(v) for k, v in covs.items()}, scores, {k: float(v[0]) for k, v in values.items()})
+    values = {k: float(v[0]) for k, v in values.items()}
+    return Patients({k: np.asarray(v) for k, v in covs.items()}, scores, values, population.stream(key, "occasions"))
 
 
 def measured(frame, drug, card, key, lloq=None):
@@ -105,6 +107,7 @@ def concentrations(drug, records, patients, time_unit="d", interpolation="nocb",
     records : Records
         Amounts in mg, or in the unit of a UNIT column; times in ``time_unit`` (``d`` or ``h``). Columns named like
         covariates of the card replace those of the patients, those named like parameters the subject's own (L, day).
+        A column OCC numbers the occasions of a card that has them; without one, each dose record begins another.
     patients : Patients
         One, or as many as the records have subjects.
 
@@ -115,8 +118,9 @@ def concentrations(drug, records, patients, time_unit="d", interpolation="nocb",
     """
     model, of = cards.load(drug, card), drugs.load(drug)
     covs = patients.covariates | covariates(records, model)
-    p = population.individuals(model, patients.scores, covs, patients.values)
-    given = {k: np.asarray(v) for k, v in p.items()} | model.doses
+    p = population.individuals(model, patients.scores, covs, patients.values) | model.doses
+    changing = occasions(records, model, patients)
+    given = {k: np.asarray(v * changing.get(k, 1.0)) for k, v in p.items()}
     found = simulate(model.structure, in_days(in_mg(records, covs), time_unit), given, interpolation)
     outputs = [c for c in found.columns if c not in ("ID", "TIME", "EVID")]
     shown = [(a.name, a.output, a.unit) for a in of.analytes if a.output in outputs]
@@ -136,6 +140,27 @@ def covariates(records, card):
     if faults:
         raise InputError(*faults)
     return found
+
+
+def occasions(records, card, patients):
+    """What a card's parameters are multiplied by at each record, name -> (record, subject); nothing for typical patients."""
+    if patients.key is None or not card.iov:
+        return {}
+    occasion = records.grid(_occasion(records))
+    names = population.occasion_names(card, int(occasion.max()))
+    return population.occasions(card, population.deal(patients.key, np.arange(occasion.shape[1]), names), occasion)
+
+
+def _occasion(records):
+    """Number of each record's occasion, from 1."""
+    if "OCC" not in records.frame.columns:
+        dosed = pl.col("EVID").is_in([1.0, 4.0]).cast(int).cum_sum().over("ID")
+        return records.frame.select(dosed).to_series().clip(1).to_numpy()
+    occasion = records.frame["OCC"].to_list()
+    faults = [i for i, o in enumerate(occasion) if o is None or o < 1 or o % 1]
+    if faults:
+        raise InputError(*(records.fault(i, "OCC", f"is {occasion[i]}; a whole number from 1") for i in faults))
+    return np.array(occasion, int)
 
 
 def in_mg(records, covs):
@@ -180,10 +205,11 @@ def given(phases, drug, patients, until=None):
 
     ``until`` (days): the end; else one interval after the last dose, or six intervals where the doses have no end.
     """
-    start, doses = 0.0, []
+    start, doses, cycles = 0.0, [], []
     for phase in phases:
         interval = phase.cycle or phase.every
         last = until - start if until else phase.span if phase.times else 6 * interval
+        cycles += list(start + np.arange(0, last - 1e-9, interval))
         over = drug.infusion if phase.over is None else phase.over
         doses += [(start + d, phase, over) for d in phase.doses(last)]
         start += last if phase.times is None or until is None else min(phase.span, last)
@@ -196,6 +222,9 @@ def given(phases, drug, patients, until=None):
         rows += [(j + 1.0, d, 1.0, a, a / over if over else 0.0) for d, a, over in amounts]
         rows += [(j + 1.0, t, 0.0, 0.0, 0.0) for t in times]
     frame = pl.DataFrame(rows, ["ID", "TIME", "EVID", "AMT", "RATE"], orient="row")
+    # a trough belongs to the cycle before the dose it stands at
+    nudge = np.where(frame["EVID"] == 1, 1e-9, -1e-9)
+    frame = frame.with_columns(OCC=pl.Series(np.searchsorted(cycles, frame["TIME"].to_numpy() + nudge).clip(1)))
     # an observation at a dose's time is taken before it
     return from_frame(frame.sort("ID", "TIME", "EVID"), "regimen")
 

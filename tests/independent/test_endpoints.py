@@ -15,6 +15,7 @@ from vtrial import population
 from vtrial.conduct.setting import setting
 from vtrial.conduct.treatment import cycle_shares, cycles_given
 from vtrial.endpoints import TABLE, grades, hard, smooth
+from vtrial.endpoints.cohort import Cohort
 from vtrial.library import cards, files, populations, trials
 from vtrial.library.trials import Treatment
 
@@ -189,7 +190,7 @@ def smooth_statistics(arms, rows):
     """Mean over scrambles of the quasi-random cohort of 1024, and its standard error, (row,) each."""
     draws = []
     for seed in range(SCRAMBLES):
-        cohort = smooth.Cohort.make(list(arms.values()), rows, 1024, seed)
+        cohort = Cohort.make(list(arms.values()), rows, 1024, seed)
         draws.append(np.asarray(smooth.predictor(arms, rows, cohort)({})))
     return np.mean(draws, 0), np.std(draws, 0, ddof=1) / np.sqrt(SCRAMBLES)
 

@@ -17,6 +17,7 @@ from vtrial import population
 from vtrial.conduct.course import course
 from vtrial.conduct.setting import setting
 from vtrial.endpoints import TABLE, grades, hard, smooth
+from vtrial.endpoints.cohort import Cohort
 from vtrial.library import cards, populations, trials
 from vtrial.library.trials import Visits
 from vtrial.pk import modes as pkmodes
@@ -386,7 +387,7 @@ def test_gradients_against_central_differences():
     ts = [trials.load(name) for name in ("platelet-kinetics", "tdm3569g-q3w")]
     rows = [r for t in ts for r in t.rows.values() if r.endpoint in TABLE]
     arms = {(r.trial, r.arm): setting(next(t for t in ts if t.name == r.trial), r.arm, EFFECT) for r in rows}
-    predict = smooth.predictor(arms, rows, smooth.Cohort.make(list(arms.values()), rows, 64, 3))
+    predict = smooth.predictor(arms, rows, Cohort.make(list(arms.values()), rows, 64, 3))
     fx = cards.load("tdm1", EFFECT)
     at = {f"theta.{k}": v for k, v in fx.theta.items()}
     at |= {f"omega.{k}": float(np.sqrt(fx.omega[i, i])) for i, k in enumerate(fx.etas)}

@@ -45,12 +45,6 @@ def places():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="512 quasi-random subjects are too few for two of 90 comparisons: at the mode grade 3 is 0.1325 smooth and 0.1271 "
-    "hard (0.36 of the sampling deviation, 0.25 allowed), at prior draw 2 grade 4 is 0.0274 and 0.0297 (0.29)",
-)
 def test_smooth_predictions_agree_with_hard_subjects():
     bound, faults = binding.bind(PROBLEM), []
     predict = jax.jit(bound.predict)

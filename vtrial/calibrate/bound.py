@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import block_diag
 
 from ..conduct.setting import setting
 from ..endpoints import TABLE, replicate, smooth
 from ..endpoints.calm import calm
+from ..endpoints.cohort import Cohort
 from ..errors import bad
 from ..library.files import line_of
 from ..library.problems import Problem, internal
 from . import targets
+from .single import single
 
 
 @dataclass(frozen=True)
@@ -23,34 +23,11 @@ class Bound:
     problem: Problem
     rows: list = field(hash=False)
     settings: dict = field(hash=False)
-    cohort: smooth.Cohort
+    cohort: Cohort
 
     def predict(self, values):
         wanted = internal(self.problem.free, values)
-        return smooth.predictor(self.settings, self.rows, self.cohort, calm)(wanted)
-
-
-@dataclass(frozen=True)
-class Shifted:
-    """A `Bound` whose predictions are moved, on their natural scales, by ``shift`` (row,)."""
-
-    problem: Problem
-    rows: list = field(hash=False)
-    bound: Bound
-    shift: np.ndarray = field(hash=False)
-
-    def predict(self, values):
-        off = zip(self.rows, self.bound.predict(values), self.shift, strict=True)
-        return jnp.stack([targets.from_scale(s := targets.scale(r), targets.to_scale(s, p) + d) for r, p, d in off])
-
-
-def like(bound, subjects, values):
-    """A `Bound` on fewer subjects that predicts the same at ``values``: cheap, and its posterior lies where the other does."""
-    small = bind(bound.problem, subjects)
-    pairs = [jax.jit(b.predict)(values) for b in (bound, small)]
-    scales = [targets.scale(r) for r in bound.rows]
-    on = [np.array([targets.to_scale(s, p) for s, p in zip(scales, predicted, strict=True)]) for predicted in pairs]
-    return Shifted(bound.problem, bound.rows, small, on[0] - on[1])
+        return single(smooth.predictor(self.settings, self.rows, self.cohort, calm))(wanted)
 
 
 def bind(problem, subjects=None, scramble=None):
@@ -62,7 +39,7 @@ def bind(problem, subjects=None, scramble=None):
             raise bad(*where, line_of(problem.path, "roles.fit"))
     settings = settings_of(problem, rows)
     seed = problem.scramble if scramble is None else scramble
-    cohort = smooth.Cohort.make(list(settings.values()), rows, subjects or problem.subjects, seed)
+    cohort = Cohort.make(list(settings.values()), rows, subjects or problem.subjects, seed)
     return Bound(problem, rows, settings, cohort)
 
 
@@ -95,4 +72,4 @@ def _normal_rows(rows):
     return groups
 
 
-__all__ = ["Bound", "Shifted", "bind", "like", "sampling_covariances", "settings_of"]
+__all__ = ["Bound", "bind", "sampling_covariances", "settings_of"]

@@ -21,15 +21,18 @@ from . import results, sample, targets, warp
 from .model import names, parameters
 
 REPLICATES = 400
-# Pilot chains shape the coordinates and tune the step, in two stages, on fewer subjects.
-PILOTS = ({"warmup": 50, "draws": 100}, {"warmup": 100, "draws": 100})
-PILOT_SUBJECTS = 128
+# Pilot chains shape the coordinates and tune the step, in two stages.
+# They accept less than the chains: a divergence there costs nothing.
+_PILOT = {"spread": 1.0, "target_accept": 0.8}
+PILOTS = {"pilot-0": {"warmup": 50, "draws": 80} | _PILOT, "pilot-1": {"warmup": 20, "draws": 80} | _PILOT}
+# Chains start dispersed: one and a half standard deviations of the warp's normal.
+SPREAD = 1.5
 # Doublings of a trajectory, at most.
 DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=30, draws=480, seed=1, out=None, resume=False, subjects=None, target_accept=0.8
+    problem, *, chains=4, warmup=30, draws=400, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
@@ -79,7 +82,7 @@ def _checkpoint(folder, plan, resume):
         raise bad(file, "--resume", "the interrupted run had other settings or inputs; run without --resume")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-        for part in ("pilot-0", "pilot-1", "chains"):
+        for part in (*PILOTS, "chains"):
             (folder / part).mkdir(parents=True)
         write_text(file, json.dumps(plan, indent=1))
     return folder
@@ -105,14 +108,14 @@ def _start(checkpoint, bound, energy, seed):
 
 def _pilots(bound, plan, mode, covariances, checkpoint):
     """The warp of the chains and their step size."""
-    at = parameters(bound.problem, jnp.asarray(mode.position))
-    small = binding.like(bound, min(PILOT_SUBJECTS, plan["subjects"]), at)
-    shape, kept = warp.straight(mode.position, mode.covariance), []
-    for i, lengths in enumerate(PILOTS):
-        u, stats = _chains(f"pilot {i + 1}", small, shape, covariances, checkpoint / f"pilot-{i}", plan | lengths)
+    shape, kept, step = warp.straight(mode.position, mode.covariance), [], None
+    for name, lengths in PILOTS.items():
+        u, stats = _chains(name, bound, shape, covariances, checkpoint / name, plan | lengths, step)
         kept.append(u.reshape(-1, u.shape[-1]))
         shape = warp.fitted(np.concatenate(kept))
-    return shape, float(np.median(stats["step_size"][:, -1]))
+        # the median: one chain of four may have met a rough place while its step was adapted
+        step = float(np.median(stats["step_size"][:, -1]))
+    return shape, sample.step_for(plan["target_accept"], step, stats["accept_prob"].mean())
 
 
 def _chains(title, bound, shape, covariances, folder, plan, step=None):
@@ -120,7 +123,7 @@ def _chains(title, bound, shape, covariances, folder, plan, step=None):
     energy = modes.energy(bound, targets.gather(bound.rows))
     total = plan["chains"] * (plan["warmup"] + plan["draws"])
     with bar(title, total) as tick:
-        return sample.chains(
+        u, stats = sample.chains(
             lambda u: energy(u, fixed),
             shape,
             count=plan["chains"],
@@ -129,10 +132,14 @@ def _chains(title, bound, shape, covariances, folder, plan, step=None):
             seed=plan["seed"],
             folder=folder,
             target_accept=plan["target_accept"],
+            spread=plan.get("spread", SPREAD),
             step=step,
             depth=DEPTH,
             tick=tick,
         )
+    steps = ", ".join(f"{size:.2f}" for size in stats["step_size"][:, -1])
+    say(f"{title}: {stats['num_steps'].mean():.0f} steps a draw, of size {steps}; acceptance {stats['accept_prob'].mean():.2f}")
+    return u, stats
 
 
 def _tree(bound, fitted, mode, covariances, u, stats, plan):

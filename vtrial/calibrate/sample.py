@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
+from scipy.special import ndtri
 
 BLOCK = 50
 # of the compiler, where the processor has such vectors: a quarter off a gradient
@@ -38,11 +39,33 @@ def kernel(energy, target_accept, step=None, depth=8):
     )
 
 
+def step_for(wanted, step, accepted):
+    """The step size that accepts ``wanted`` where ``step`` accepts ``accepted``, at most twice or half of it.
+
+    A leapfrog's energy error is normal with a deviation as the square of the step, so that acceptance is
+    ``2 Phi(-c step^2)`` (Beskos et al., Bernoulli 2013;19:1501).
+    """
+    errors = [-ndtri(min(max(a, 1e-3), 1 - 1e-3) / 2) for a in (wanted, accepted)]
+    return step * float(np.clip(np.sqrt(errors[0] / errors[1]), 0.5, 2.0))
+
+
 def chains(
-    energy, warp, *, count, warmup, draws, seed, folder, target_accept=0.8, step=None, depth=8, tick=lambda n, note: None
+    energy,
+    warp,
+    *,
+    count,
+    warmup,
+    draws,
+    seed,
+    folder,
+    target_accept=0.8,
+    step=None,
+    depth=8,
+    spread=1.5,
+    tick=lambda n, note: None,
 ):
     """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions on ``energy(scores)``, moving in the
-    coordinates of ``warp``, with steps of ``step`` or adapted ones.
+    coordinates of ``warp``, with steps of ``step`` or adapted ones, from starts ``spread`` standard deviations wide.
 
     ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the scores
     (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw), ``step_size`` among them.
@@ -52,7 +75,7 @@ def chains(
 
     def lane(d):
         with jax.default_device(devices[d]):
-            job = _Job(kernel(lambda z: energy(warp(z)), target_accept, step, depth), len(warp.m), warmup, seed)
+            job = _Job(kernel(lambda z: energy(warp(z)), target_accept, step, depth), len(warp.m), warmup, seed, spread)
             return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
 
     with ThreadPoolExecutor(lanes) as pool:
@@ -65,8 +88,8 @@ def chains(
 class _Job:
     """One device's compiled block of transitions, and the running of its chains."""
 
-    def __init__(self, nuts, size, warmup, seed):
-        self.nuts, self.size, self.warmup, self.seed = nuts, size, warmup, seed
+    def __init__(self, nuts, size, warmup, seed, spread):
+        self.nuts, self.size, self.warmup, self.seed, self.spread = nuts, size, warmup, seed, spread
         with _TRACING:
             lowered = jax.jit(self._many).lower(self._fresh(0), 0)
         self.block = lowered.compile(compiler_options=WIDE)
@@ -88,8 +111,7 @@ class _Job:
 
     def _fresh(self, chain):
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), chain)
-        # dispersed: one and a half standard deviations of the warp's normal
-        start = 1.5 * jax.random.normal(jax.random.fold_in(key, 1), (self.size,))
+        start = self.spread * jax.random.normal(jax.random.fold_in(key, 1), (self.size,))
         return self.nuts.init(key, self.warmup, start, (), {})
 
     def _resume(self, chain, path):

@@ -81,11 +81,6 @@ def to_scale(scale, value):
     return logit(value) if scale == "logit" else jnp.log(jnp.maximum(value, _TINY))
 
 
-def from_scale(scale, value):
-    """The statistic whose place on its scale is ``value``."""
-    return expit(value) if scale == "logit" else jnp.exp(value)
-
-
 def gather(rows):
     """Targets of fit rows, in which a trial's normal rows keep their order."""
     position = {(r.trial, r.id): i for i, r in enumerate(rows)}

@@ -4,7 +4,6 @@ The baseline CIRC0 only scales counts, so its random effect is integrated out on
 taking a quasi-random dimension: the grade rows then need a quarter of the subjects.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -15,30 +14,13 @@ from .. import population
 from ..conduct.course import body, calendar, run, watched
 from . import TABLE, share
 from .base import Look
+from .cohort import noise_names
 
 # An arm of so few patients has a sampling error that a quarter of the subjects is far below.
 SMALL_ARM = 16
 PART = 256
 _Z = np.linspace(-3.5, 3.5, 11)
 _Z_WEIGHT = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Quasi-random scores (name -> (subject,)) shared by every parameter value."""
-
-    scores: dict
-
-    @classmethod
-    def make(cls, settings, rows, n, seed):
-        """Scores for every arm's subjects, and for the measurements of endpoints that cannot be integrated over them."""
-        names = dict.fromkeys(n for s in settings for n in population.score_names(s.population, s.pk, s.fx))
-        names.pop("eta.CIRC0", None)
-        noisy = {(r.trial, r.arm) for r in rows if TABLE[r.endpoint].noisy}
-        marks = [m for s in settings if (s.trial, s.arm) in noisy for m in _marks(s.plan)]
-        first = [f"eta.{e}" for e in ("SLOPE", "KD", "MTT") if f"eta.{e}" in names]
-        order = dict.fromkeys([*first, *names, *marks])
-        return cls({**population.quasi(list(order), n, seed), "eta.CIRC0": np.zeros(n)})
 
 
 def predictor(settings, rows, cohort, guard=lambda parameters: parameters):
@@ -137,12 +119,8 @@ def _side_by_side(group, size):
     return out
 
 
-def _marks(plan):
-    return ["noise.0", *(f"noise.{c}.{d}" for c in range(1, plan.cycles + 1) for d in plan.watch)]
-
-
 def _noise(plan, scores, size):
-    if not set(_marks(plan)) <= set(scores):
+    if not set(noise_names(plan)) <= set(scores):
         return {}
     grid = [[scores[f"noise.{c}.{d}"][:size] for d in plan.watch] for c in range(1, plan.cycles + 1)]
     return {"noise": jnp.asarray(grid), "noise0": jnp.asarray(scores["noise.0"][:size])}

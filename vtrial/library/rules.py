@@ -1,0 +1,256 @@
+"""Dose-modification rules as data: rows a clinician can read, of a drug's label or of a trial.
+
+A row: when an organ's laboratory value or grade meets its ``trigger``, the dose is held until ``resume`` is met, checked
+again every ``recheck_days``, and given again at the ``level`` said; or treatment is stopped.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import unknown
+from .files import digest, line_of, locate
+from .schema import SOURCED, Sheet
+
+ORGANS = (
+    "platelets",
+    "neutrophils",
+    "febrile_neutropenia",
+    "alt",
+    "ast",
+    "bilirubin",
+    "lvef",
+    "ild",
+    "neuropathy",
+    "diarrhoea",
+    "hand_foot",
+    "other",
+)
+ACTIONS = ("hold", "stop", "reduce")
+LEVELS = ("same", "down", "stop")
+VISITS = ("any", "dose")
+# What a condition looks at, and how: key -> (feature, lowest, highest, whether the bounds themselves are left out).
+_INF = float("inf")
+_TESTS = {
+    "grade": lambda v: ("grade", v, v, False),
+    "grade_at_least": lambda v: ("grade", v, _INF, False),
+    "grade_at_most": lambda v: ("grade", -_INF, v, False),
+    "below": lambda v: ("value", -_INF, v, True),
+    "at_least": lambda v: ("value", v, _INF, False),
+    "above": lambda v: ("value", v, _INF, True),
+    "at_most": lambda v: ("value", -_INF, v, False),
+    "drop_at_least": lambda v: ("drop", v, _INF, False),
+    "drop_below": lambda v: ("drop", -_INF, v, True),
+    "drop_above": lambda v: ("drop", v, _INF, True),
+    "drop_at_most": lambda v: ("drop", -_INF, v, False),
+}
+_REQUIRED = ("id", "organ", "trigger", "action")
+_OPTIONAL = ("resume", "recheck_days", "level", "max_hold_days", "late", "seen", "also", "title")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``low <= x <= high`` of an organ's ``value``, ``grade`` or ``drop`` from baseline; ``open``: without the bounds."""
+
+    organ: str
+    feature: str
+    low: float
+    high: float
+    open: bool
+
+    def holds(self, x):
+        return self.low < x < self.high if self.open else self.low <= x <= self.high
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``trigger`` and ``resume``: conditions that all must hold. ``levels``: what the dose becomes at the first episode, the
+    second, ... (the last one for all that follow): ``same``, ``down``, ``stop`` or one of the drug's doses.
+
+    ``late``: (days, level) where the hold was longer. ``for_days``: how long the trigger must have been seen. ``seen``:
+    at ``any`` visit since the last dose, or only when a ``dose`` is due.
+    """
+
+    id: str
+    action: str
+    trigger: tuple
+    resume: tuple = ()
+    recheck_days: float = 7.0
+    levels: tuple = ("same",)
+    max_hold_days: float = _INF
+    late: tuple | None = None
+    for_days: float = 0.0
+    seen: str = "any"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one drug in a protocol, its dose ``levels`` (highest first), and whether missed doses are made up."""
+
+    drug: str
+    levels: tuple
+    rules: tuple
+    made_up: bool = True
+
+    def changed(self, settings, file="--set"):
+        """A copy with fields replaced, ``{"platelets-grade3.resume": {...}}``; raises `InputError` naming what is known."""
+        rows = {r.id: r for r in self.rules}
+        for key, value in settings.items():
+            name, _, field = key.rpartition(".")
+            if name not in rows:
+                raise unknown(file, f"rules.{key}", name or field, rows)
+            if field not in _FIELDS:
+                raise unknown(file, f"rules.{key}", field, _FIELDS)
+            rows[name] = _FIELDS[field](rows[name], value, self, f"{file} rules.{key}")
+        return replace(self, rules=tuple(rows.values()))
+
+
+def load(drug):
+    """The label's `Rules` of a drug on the shelf or of a user's own folder."""
+    return read(locate("drugs", drug).parent / "rules.toml")
+
+
+def read(path):
+    """`Rules` of a file.
+
+    Raises
+    ------
+    InputError
+        With every fault: unknown keys, missing sources, contradictions (two levels for one grade, a grade to resume at that
+        is worse than the one to hold at, a level that is not in the list).
+    """
+    sheet = Sheet(path)
+    data = sheet.data
+    sheet.keys(data, "", ("drug", "levels", "rule"), ("title", "made_up", "longest_hold"))
+    longest = sheet.number(data["longest_hold"], "longest_hold", "day", low=0) if "longest_hold" in data else _INF
+    table = data.get("levels", {})
+    sheet.keys(table, "levels", ("values", "unit"), SOURCED)
+    sheet.source(table, "levels")
+    levels = tuple(float(v) for v in table.get("values", ()))
+    if list(levels) != sorted(set(levels), reverse=True) or not levels:
+        sheet.fault("levels.values", f"are {list(levels)}; doses are needed, the highest first, none twice")
+    rules = [_rule(sheet, row, f"rule[{i}]", levels, longest) for i, row in enumerate(data.get("rule", []))]
+    _contradictions(sheet, [(i, r) for i, r in enumerate(rules) if r])
+    sheet.done()
+    return Rules(data["drug"], levels, tuple(rules), bool(data.get("made_up", True)))
+
+
+def _rule(sheet, row, where, doses, longest):
+    if not sheet.keys(row, where, _REQUIRED, {*_OPTIONAL, *SOURCED}):
+        return None
+    sheet.source(row, where)
+    fine = sheet.choice(row["organ"], f"{where}.organ", ORGANS) & sheet.choice(row["action"], f"{where}.action", ACTIONS)
+    fine &= sheet.choice(row.get("seen", "any"), f"{where}.seen", VISITS)
+    trigger = _conditions(sheet, row["organ"], row["trigger"], f"{where}.trigger", ("for_days",))
+    for i, more in enumerate(row.get("also", [])):
+        if sheet.choice(more.get("organ"), f"{where}.also[{i}].organ", ORGANS):
+            tests = {k: v for k, v in more.items() if k != "organ"}
+            trigger += _conditions(sheet, more["organ"], tests, f"{where}.also[{i}]")
+    resume = _conditions(sheet, row["organ"], row.get("resume", {}), f"{where}.resume")
+    if row["action"] == "hold" and not resume:
+        sheet.fault(f"{where}.resume", "is missing; a hold says when the dose is given again")
+    levels = row.get("level", "same")
+    levels = tuple(levels) if isinstance(levels, list) else (levels,)
+    late = row.get("late")
+    named = [*levels, *([late["level"]] if late and sheet.keys(late, f"{where}.late", ("days", "level")) else [])]
+    fine &= all([sheet.choice(v, f"{where}.level", (*LEVELS, *doses)) for v in named])
+    numbers = {k: row[k] for k in ("recheck_days", "max_hold_days") if k in row}
+    fine &= all([sheet.real(v, f"{where}.{k}", 0) for k, v in numbers.items()])
+    if not fine or sheet.faults:
+        return None
+    return Rule(
+        id=row["id"],
+        action=row["action"],
+        trigger=trigger,
+        resume=resume,
+        levels=levels,
+        late=(float(late["days"]), late["level"]) if late else None,
+        for_days=float(row["trigger"].get("for_days", 0)),
+        seen=row.get("seen", "any"),
+        **({"max_hold_days": longest} | {k: float(v) for k, v in numbers.items()}),
+    )
+
+
+def _conditions(sheet, organ, tests, where, extra=()):
+    """The conditions of a table of tests."""
+    if not isinstance(tests, dict) or not sheet.keys(tests, where, (), {*_TESTS, *extra}):
+        return ()
+    found = [(k, v) for k, v in tests.items() if k in _TESTS and sheet.real(v, f"{where}.{k}")]
+    return tuple(Condition(organ, *_TESTS[k](float(v))) for k, v in found)
+
+
+def _contradictions(sheet, rules):
+    ids = [r.id for _, r in rules]
+    for i, rule in rules:
+        if rule.id in ids[: [j for j, _ in rules].index(i)]:
+            sheet.fault(f"rule[{i}].id", f"{rule.id!r} is told twice")
+        both = [g for g in range(1, 6) if _grades(rule.trigger, g) and _grades(rule.resume, g)]
+        worse = [g for g in range(1, 6) if _grades(rule.resume, g) and g > max(_hit(rule), default=5)]
+        if rule.action == "hold" and (both or worse):
+            at = (both or worse)[0]
+            sheet.fault(f"rule[{i}].resume", f"grade {at} resumes what {sorted(_hit(rule))} holds; it must be a lower grade")
+    for k, (i, one) in enumerate(rules):
+        for j, other in rules[:k]:
+            shared = sorted(_hit(one) & _hit(other)) if _alike(one, other) else []
+            if shared and (one.action, one.levels) != (other.action, other.levels):
+                said = f"{other.action}, level {'/'.join(map(str, other.levels))} (rule[{j}])"
+                sheet.fault(f"rule[{i}].level", f"grade {shared[0]} of {one.trigger[0].organ} has another rule: {said}")
+
+
+def _alike(one, other):
+    """Whether two rules speak of the same organ alone, seen alike."""
+    return {c.organ for c in one.trigger} == {c.organ for c in other.trigger} and len(one.trigger) == len(other.trigger) == 1
+
+
+def _hit(rule):
+    """Grades that trigger a rule that looks at grades."""
+    return {g for g in range(1, 6) if _grades(rule.trigger, g)}
+
+
+def _grades(conditions, g):
+    return bool(conditions) and all(c.feature == "grade" and c.holds(g) for c in conditions)
+
+
+def _changed(name, convert):
+    def change(rule, value, rules, where):
+        return replace(rule, **{name: convert(value, rules, rule, where)})
+
+    return change
+
+
+def _number(value, rules, rule, where):
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        raise unknown(where, "", value, ("a number, 0 or more",))
+    return float(value)
+
+
+def _levels(value, rules, rule, where):
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for one in values:
+        if one not in (*LEVELS, *rules.levels):
+            raise unknown(where, "", one, (*LEVELS, *rules.levels))
+    return values
+
+
+def _action(value, rules, rule, where):
+    # "none": the rule is switched off
+    if value not in (*ACTIONS, "none"):
+        raise unknown(where, "", value, (*ACTIONS, "none"))
+    return value
+
+
+def _tests(value, rules, rule, where):
+    if not isinstance(value, dict) or not value or set(value) - set(_TESTS):
+        raise unknown(where, "", value, [f"{{{t} = …}}" for t in _TESTS])
+    return tuple(Condition(rule.trigger[0].organ, *_TESTS[k](float(v))) for k, v in value.items())
+
+
+_FIELDS = {
+    "action": _changed("action", _action),
+    "recheck_days": _changed("recheck_days", _number),
+    "max_hold_days": _changed("max_hold_days", _number),
+    "level": _changed("levels", _levels),
+    "trigger": _changed("trigger", _tests),
+    "resume": _changed("resume", _tests),
+}
+
+__all__ = ["ACTIONS", "LEVELS", "ORGANS", "Condition", "Rule", "Rules", "load", "read"]
