@@ -138,15 +138,22 @@ def measured(card, true, scores, lloq=None):
 
 
 def uncertain(card, key, count):
-    """Draws of the typical values within their standard errors, ``theta.CL`` -> (draw,): log-normal, by the card's RSE.
+    """Draws of the typical values within their standard errors, ``theta.CL`` -> (draw,): log-normal, by the covariance of
+    the card's estimates where it has one, else by the relative standard errors.
 
     Parameters printed without an error stay as they are.
     """
-    keys = {name: stream(key, f"theta.{name}") for name in card.rse}
-    return {
-        f"theta.{name}": card.theta[name] * jnp.exp(jnp.sqrt(jnp.log1p(rse**2)) * jax.random.normal(keys[name], (count,)))
-        for name, rse in card.rse.items()
-    }
+    names, covariance = card.joint
+    values, vectors = np.linalg.eigh(covariance) if names else (np.zeros(0), np.zeros((0, 0)))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    scores = jnp.stack([_score(key, name, count) for name in names]) if names else jnp.zeros((0, count))
+    logs = dict(zip(names, root @ scores, strict=True))
+    alone = {n: jnp.sqrt(jnp.log1p(rse**2)) * _score(key, n, count) for n, rse in card.rse.items() if n not in names}
+    return {f"theta.{name}": card.theta[name] * jnp.exp(log) for name, log in (logs | alone).items()}
+
+
+def _score(key, name, count):
+    return jax.random.normal(stream(key, f"theta.{name}"), (count,))
 
 
 def resampled(table, n, key):

@@ -24,7 +24,8 @@ from vtrial.library import cards, drugs, files, populations, problems, trials
 
 ROOT = Path(__file__).resolve().parents[2]
 TOML = sorted([*(ROOT / "models").rglob("*.toml"), *(ROOT / "calibration").rglob("*.toml")])
-CARDS = [path for path in sorted((ROOT / "models" / "drugs").glob("*/*.toml")) if path.name != "drug.toml"]
+RULES = sorted((ROOT / "models" / "drugs").glob("*/rules.toml"))
+CARDS = [p for p in sorted((ROOT / "models" / "drugs").glob("*/*.toml")) if p.name != "drug.toml" and p not in RULES]
 EFFECTS = [path for path in CARDS if not path.name.startswith("pk")]
 POPULATIONS = sorted((ROOT / "models" / "populations").glob("*.toml"))
 TRIALS = sorted((ROOT / "calibration" / "trials").glob("*/trial.toml"))

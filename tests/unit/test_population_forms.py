@@ -5,10 +5,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 
-from vtrial import events, population
+from vtrial import events, exposure, population
 from vtrial.errors import InputError
+from vtrial.library import cards, drugs
 from vtrial.library.cards import Card, Effect, Eta
 
 N = 40_000
@@ -118,3 +120,50 @@ def test_a_loading_dose_and_words_that_cannot_be_read():
     for wrong in ("8 mg/kg q3w then 6 mg/kg q3w", "8 stones q3w", "8 mg/kg q5w", "100 mg qd d5-30 q3w", ""):
         with pytest.raises(InputError, match="regimen"):
             events.schedule(wrong)
+
+
+def test_a_drugs_parameters_change_with_the_cycle_and_only_then(tmp_path):
+    """Capecitabine's KA has a spread between occasions: the same answer as with the subject's own KA in a column."""
+    table = tmp_path / "patients.csv"
+    table.write_text("BSA,ALP,CRCL,WT\n1.7,100,80,65\n1.9,140,95,80\n")
+    model = cards.load("capecitabine", "pk")
+    patients = exposure.resampled(model, table, 3, jax.random.key(5))
+    phases, drug = events.schedule("1000 mg/m2 bid d1-2 q3w x 3"), drugs.load("capecitabine")
+    records = exposure.given(phases, drug, patients)
+    found = exposure.concentrations("capecitabine", records, patients)
+    factor = np.asarray(exposure.occasions(records, model, patients)["KA"])
+    frame = records.frame.with_columns(CYCLE=pl.col("TIME") // 21 + 1)
+    for j in range(3):
+        mine = frame.filter(pl.col("ID") == j + 1)
+        # a trough stands at the next cycle's first dose, and is still the cycle before's
+        inner = (mine["TIME"] % 21 > 0).to_numpy()
+        for cycle in (1, 2, 3):
+            assert np.ptp(factor[: len(mine), j][inner & (mine["CYCLE"] == cycle).to_numpy()]) == 0
+    assert len(np.unique(factor)) == 9
+    ka = np.asarray(population.individuals(model, patients.scores, patients.covariates)["KA"]) * factor
+    columned = dataclasses.replace(records, frame=records.frame.with_columns(KA=pl.Series(records.rows(ka))))
+    plain = exposure.concentrations("capecitabine", columned, dataclasses.replace(patients, key=None))
+    for name in set(found.columns) - {"ID", "TIME", "EVID"}:
+        np.testing.assert_allclose(found[name].to_numpy(), plain[name].to_numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", ["log", "natural"])
+def test_uncertainty_by_the_covariance_of_the_estimates(tmp_path, scale):
+    """Printed on either scale: the logarithms' spread and correlation are those printed."""
+    sd, rho = np.array([0.1, 0.2]), -0.6
+    cov = np.outer(sd, sd) * np.array([[1, rho], [rho, 1]])
+    cov = cov * np.outer([2.0, 10.0], [2.0, 10.0]) if scale == "natural" else cov
+    why = 'source = "assumed", why = "a test of the form"'
+    file = tmp_path / "pk.toml"
+    file.write_text(
+        f'structure = "one_cmt_iv"\n[theta]\nCL = {{ value = 2.0, unit = "L/day", {why} }}\n'
+        f'V1 = {{ value = 10.0, unit = "L", rse = 50, {why} }}\n'
+        f'[estimates]\nof = ["CL", "V1"]\nscale = "{scale}"\ncovariance = {cov.tolist()}\n{why.replace(", ", chr(10))}\n'
+    )
+    drawn = population.uncertain(cards.read(file), jax.random.key(6), N)
+    logs = np.log(np.stack([drawn["theta.CL"] / 2.0, drawn["theta.V1"] / 10.0]))
+    assert logs.std(1) == pytest.approx(sd, rel=4 / np.sqrt(2 * N))
+    assert np.corrcoef(logs)[0, 1] == pytest.approx(rho, abs=4 / np.sqrt(N))
+    file.write_text(file.read_text().replace('"CL", "V1"]', '"CL"]'))
+    with pytest.raises(InputError, match="estimates.covariance: is .2, 2.; a symmetric matrix of 1"):
+        cards.read(file)

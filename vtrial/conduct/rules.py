@@ -6,7 +6,8 @@ for all subjects:
 1. A rule fires when its trigger is measured (at any visit, or only when a dose is due), and stays fired until the dose is
    given again. A rule that stops does so at once.
 2. When a dose is due, it is held while a fired rule is not recovered. It is due again when the soonest of these rules
-   wants a check; a hold that has reached its longest without recovery ends treatment.
+   wants a check. A rule that fired its longest hold ago, or a dose that is late by the protocol's longest delay, ends
+   treatment unless recovered.
 3. Otherwise it is given, at the lowest level that the fired rules ask for; below the lowest level of the list treatment
    ends. No level is ever raised again.
 """
@@ -48,12 +49,14 @@ class Table(NamedTuple):
     persists: np.ndarray
     any_visit: np.ndarray
     count: np.ndarray  # levels of the drug
+    delay: np.ndarray  # longest delay of a dose, days
     made_up: np.ndarray
 
 
 class Memory(NamedTuple):
     """What a protocol remembers of each subject: days (subject,) of the planned dose and of the next check, level and
-    whether treatment has ended; per rule (rule, subject) fired, episodes so far, and since when its trigger is seen."""
+    whether treatment has ended; per rule (rule, subject) the day it fired (`NEVER`: it has not since the last dose), episodes
+    so far, and since when its trigger is seen."""
 
     planned: jnp.ndarray
     check: jnp.ndarray
@@ -103,6 +106,7 @@ def table(rules, episodes=4, conditions=3, size=None):
         persists=column(lambda r: r.for_days, 0.0),
         any_visit=column(lambda r: r.seen == "any", False),
         count=np.array(len(rules.levels)),
+        delay=np.array(rules.delay),
         made_up=np.array(rules.made_up),
     )
 
@@ -126,7 +130,7 @@ def begin(table, subjects, first=0.0):
     rules = len(table.action)
     day, wide = jnp.full(subjects, first), (rules, subjects)
     none = jnp.zeros(subjects, jnp.int8)
-    return Memory(day, day, none, none > 0, jnp.zeros(wide, bool), jnp.zeros(wide, jnp.int8), jnp.full(wide, NEVER))
+    return Memory(day, day, none, none > 0, jnp.full(wide, NEVER), jnp.zeros(wide, jnp.int8), jnp.full(wide, NEVER))
 
 
 def features(values, grades, baselines):
@@ -162,37 +166,48 @@ def decide(table, memory, day, x, looked, every):
     entry : Entry
     """
     due = (memory.check <= day) & ~memory.ended
-    seen = looked | due
-    hit = _hold(table.trigger, x, missing=False) & seen
-    since = jnp.where(seen, jnp.where(hit, jnp.minimum(memory.since, day), NEVER), memory.since)
-    lasting = hit & (day - since >= table.persists[:, None])
-    active = (table.action > 0)[:, None] & ~memory.ended
-    fired = memory.fired | (lasting & active & (table.any_visit[:, None] | due))
-    stopping = fired & (table.action == 1 + ACTIONS.index("stop"))[:, None]
-    holding = fired & (table.action == 1 + ACTIONS.index("hold"))[:, None] & ~_hold(table.resume, x, missing=True) & due
-    held = day - memory.planned
-    spent = holding & (held >= table.longest[:, None])
-    level, lowered = _level(table, memory, fired & due & ~holding.any(0), held)
-    out = level >= table.count
-    ends = (stopping.any(0) | spent.any(0) | (out & due & ~holding.any(0))) & ~memory.ended
-    holds = holding.any(0) & ~ends
-    gives = due & ~ends & ~holds
+    fired, since = _fire(table, memory, day, x, looked | due, due)
+    on = jnp.isfinite(fired) & ~memory.ended
+    stopping = on & _acts(table, "stop")
+    holding = on & _acts(table, "hold") & ~_hold(table.resume, x, missing=True) & due
+    spent = holding & ((day - fired >= table.longest[:, None]) | (day - memory.planned >= table.delay))
+    clear = due & ~holding.any(0) & ~stopping.any(0)
+    level, lowered = _level(table, memory, on & clear, day - fired)
+    out = clear & (level >= table.count)
+    ends = stopping.any(0) | spent.any(0) | out
+    holds, gives = holding.any(0) & ~ends, clear & ~out
     reason = jnp.where(ends, _first(stopping | spent | (lowered & out)), jnp.where(holds, _first(holding), _first(lowered)))
-    again = day + jnp.min(jnp.where(holding, table.recheck[:, None], NEVER), 0)
-    # a dose that is not made up is due again when the next one is planned
-    again = jnp.where(table.made_up, again, memory.planned + every * (jnp.floor(held / every) + 1))
     after = Memory(
         planned=jnp.where(gives, day + every, memory.planned),
-        check=jnp.where(gives, day + every, jnp.where(holds, again, memory.check)),
+        check=jnp.where(gives, day + every, jnp.where(holds, _again(table, memory, holding, day, every), memory.check)),
         level=jnp.where(gives, level, memory.level).astype(jnp.int8),
         ended=memory.ended | ends,
-        fired=fired & ~gives,
-        episodes=memory.episodes + (fired & gives).astype(jnp.int8),
+        fired=jnp.where(gives, NEVER, fired),
+        episodes=memory.episodes + (on & gives).astype(jnp.int8),
         since=since,
     )
     action = jnp.where(ends, STOPPED, jnp.where(holds, HELD, jnp.where(gives, GIVEN, NOTHING)))
-    shown = jnp.where(gives | holds | ends, reason, -1)
+    shown = jnp.where(action == NOTHING, -1, reason)
     return after, Entry(action.astype(jnp.int8), after.level, shown.astype(jnp.int8), memory.planned)
+
+
+def _fire(table, memory, day, x, seen, due):
+    """Days the rules fired and days since when their triggers are seen, (rule, subject) each."""
+    hit = _hold(table.trigger, x, missing=False)
+    since = jnp.where(seen, jnp.where(hit, jnp.minimum(memory.since, day), NEVER), memory.since)
+    lasting = hit & seen & (day - since >= table.persists[:, None])
+    fires = lasting & (table.action > 0)[:, None] & (table.any_visit[:, None] | due)
+    return jnp.where(fires, jnp.minimum(memory.fired, day), memory.fired), since
+
+
+def _acts(table, action):
+    return (table.action == 1 + ACTIONS.index(action))[:, None]
+
+
+def _again(table, memory, holding, day, every):
+    """The day a held dose is due again: by its rules' checks, or with the next planned dose where it is not made up."""
+    checked = day + jnp.min(jnp.where(holding, table.recheck[:, None], NEVER), 0)
+    return jnp.where(table.made_up, checked, memory.planned + every * (jnp.floor((day - memory.planned) / every) + 1))
 
 
 def _hold(conditions, x, missing):
@@ -205,11 +220,11 @@ def _hold(conditions, x, missing):
     return jnp.where(unused, low <= high, true).all(1)
 
 
-def _level(table, memory, resolved, held):
+def _level(table, memory, resolved, since):
     """The level each subject is given at, and which rules lower it, (rule, subject)."""
     episode = jnp.minimum(memory.episodes, table.levels.shape[1] - 1).astype(int)
     said = jnp.take_along_axis(jnp.asarray(table.levels), episode, 1)
-    said = jnp.where(held > table.late[:, None], table.late_level[:, None], said)
+    said = jnp.where(since > table.late[:, None], table.late_level[:, None], said)
     now = memory.level.astype(int)
     wanted = jnp.where(said >= TO, jnp.maximum(said - TO, now), jnp.where(said == STOP, table.count, now + (said == DOWN)))
     wanted = jnp.where(resolved, wanted, now)

@@ -15,7 +15,7 @@ from .files import (
     digest,
     locate,
 )
-from .schema import Sheet, _join
+from .schema import SOURCED, Sheet, _join
 
 # Parameters of doses, by compartment.
 DOSING = re.compile(r"(F|ALAG|D|R)([1-9])")
@@ -93,7 +93,8 @@ class Card:
     """A structure with its numbers in internal units: ``theta`` (name -> value), ``effects``, ``etas`` (names in order)
     with covariance ``omega`` and distributions ``kinds`` of the random effects, ``iov`` (name -> standard deviation from
     cycle to cycle, log-normal), ``sigma`` (name -> standard deviation), ``rse`` (name -> relative standard error of theta),
-    ``doses`` (F1, ALAG1, ... -> value)."""
+    ``joint`` (names and the covariance of their logarithms: the estimation's, where it was published), ``doses`` (F1, ALAG1,
+    ... -> value)."""
 
     path: str
     digest: str
@@ -108,6 +109,7 @@ class Card:
     kinds: dict = field(default_factory=dict)
     iov: dict = field(default_factory=dict)
     rse: dict = field(default_factory=dict)
+    joint: tuple = ((), np.zeros((0, 0)))
     doses: dict = field(default_factory=dict)
 
     def sd(self, eta):
@@ -137,7 +139,7 @@ def read(path):
     """
     sheet = Sheet(path)
     data = sheet.data
-    top = ("analyte", "driver", "title", "omega", "covariance", "covariate", "sigma", "iov", "doses", "conflict")
+    top = ("analyte", "driver", "title", "omega", "covariance", "covariate", "sigma", "iov", "doses", "estimates", "conflict")
     if not sheet.keys(data, "", ("structure", "theta"), top) or not sheet.choice(data["structure"], "structure", UNITS):
         sheet.done()
     known = UNITS[data["structure"]]
@@ -155,6 +157,7 @@ def read(path):
         kinds=_kinds(sheet, data.get("omega", {})),
         iov=_iov(sheet, data.get("iov", {}), known),
         rse={k: v["rse"] / 100 for k, v in data["theta"].items() if isinstance(v, dict) and "rse" in v},
+        joint=_joint(sheet, data["estimates"], data["theta"], known) if "estimates" in data else ((), np.zeros((0, 0))),
         doses=_doses(sheet, data.get("doses", {})),
     )
     sheet.done()
@@ -174,6 +177,28 @@ def _iov(sheet, table, known):
     for name in table:
         sheet.choice(name, f"iov.{name}", known)
     return {k: _spread(sheet, v, f"iov.{k}") for k, v in table.items()}
+
+
+def _joint(sheet, table, theta, known):
+    """Names and covariance of the logarithms of typical values, from the printed covariance of the estimates.
+
+    ``scale`` is that of the printed matrix: ``log``, or ``natural`` in the units of theta, carried over to first order.
+    """
+    none = (), np.zeros((0, 0))
+    if not sheet.keys(table, "estimates", ("of", "covariance", "scale"), SOURCED):
+        return none
+    sheet.source(table, "estimates")
+    fine = all([sheet.choice(name, "estimates.of", [k for k in known if k in theta]) for name in table["of"]])
+    if not fine & sheet.choice(table["scale"], "estimates.scale", ("log", "natural")):
+        return none
+    matrix, size = np.array(table["covariance"], float), len(table["of"])
+    if matrix.shape != (size, size) or not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() < 0:
+        sheet.fault("estimates.covariance", f"is {matrix.shape}; a symmetric matrix of {size}, not negative, is needed")
+        return none
+    if table["scale"] == "natural":
+        values = np.array([theta[name]["value"] for name in table["of"]])
+        matrix = matrix / np.outer(values, values)
+    return tuple(table["of"]), matrix
 
 
 def _doses(sheet, table):

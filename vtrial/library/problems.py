@@ -102,7 +102,7 @@ def _on_the_shelf(sheet, path, data):
             sheet.shelf(name, "trials", "trials")
     if sheet.shelf(data["drug"], "drug", "drugs"):
         folder = locate("drugs", data["drug"]).parent
-        sheet.choice(data["effect"], "effect", {p.stem for p in folder.glob("*.toml")} - {"drug", "pk"})
+        sheet.choice(data["effect"], "effect", {p.stem for p in folder.glob("*.toml")} - {"drug", "pk", "rules"})
 
 
 def _beside(path, name):

@@ -5,10 +5,9 @@ again every ``recheck_days``, and given again at the ``level`` said; or treatmen
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ..errors import unknown
-from .files import digest, line_of, locate
+from .files import locate
 from .schema import SOURCED, Sheet
 
 ORGANS = (
@@ -66,8 +65,9 @@ class Rule:
     """``trigger`` and ``resume``: conditions that all must hold. ``levels``: what the dose becomes at the first episode, the
     second, ... (the last one for all that follow): ``same``, ``down``, ``stop`` or one of the drug's doses.
 
-    ``late``: (days, level) where the hold was longer. ``for_days``: how long the trigger must have been seen. ``seen``:
-    at ``any`` visit since the last dose, or only when a ``dose`` is due.
+    ``max_hold_days`` and ``late``, (days, level) of a resumption later than that, count from the day the rule fired.
+    ``for_days``: how long the trigger must have been seen. ``seen``: at ``any`` visit since the last dose, or only when a
+    ``dose`` is due.
     """
 
     id: str
@@ -84,11 +84,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of one drug in a protocol, its dose ``levels`` (highest first), and whether missed doses are made up."""
+    """The rules of one drug in a protocol, its dose ``levels`` (highest first), the longest ``delay`` of a dose (days), and
+    whether missed doses are made up."""
 
     drug: str
     levels: tuple
     rules: tuple
+    delay: float = _INF
     made_up: bool = True
 
     def changed(self, settings, file="--set"):
@@ -120,21 +122,22 @@ def read(path):
     """
     sheet = Sheet(path)
     data = sheet.data
-    sheet.keys(data, "", ("drug", "levels", "rule"), ("title", "made_up", "longest_hold"))
-    longest = sheet.number(data["longest_hold"], "longest_hold", "day", low=0) if "longest_hold" in data else _INF
+    sheet.keys(data, "", ("drug", "levels", "rule"), ("title", "made_up", "recheck", "longest_delay"))
+    recheck = sheet.number(data["recheck"], "recheck", "day", low=0) if "recheck" in data else 7.0
+    delay = sheet.number(data["longest_delay"], "longest_delay", "day", low=0) if "longest_delay" in data else _INF
     table = data.get("levels", {})
     sheet.keys(table, "levels", ("values", "unit"), SOURCED)
     sheet.source(table, "levels")
     levels = tuple(float(v) for v in table.get("values", ()))
     if list(levels) != sorted(set(levels), reverse=True) or not levels:
         sheet.fault("levels.values", f"are {list(levels)}; doses are needed, the highest first, none twice")
-    rules = [_rule(sheet, row, f"rule[{i}]", levels, longest) for i, row in enumerate(data.get("rule", []))]
+    rules = [_rule(sheet, row, f"rule[{i}]", levels, recheck) for i, row in enumerate(data.get("rule", []))]
     _contradictions(sheet, [(i, r) for i, r in enumerate(rules) if r])
     sheet.done()
-    return Rules(data["drug"], levels, tuple(rules), bool(data.get("made_up", True)))
+    return Rules(data["drug"], levels, tuple(rules), delay, bool(data.get("made_up", True)))
 
 
-def _rule(sheet, row, where, doses, longest):
+def _rule(sheet, row, where, doses, recheck):
     if not sheet.keys(row, where, _REQUIRED, {*_OPTIONAL, *SOURCED}):
         return None
     sheet.source(row, where)
@@ -166,7 +169,7 @@ def _rule(sheet, row, where, doses, longest):
         late=(float(late["days"]), late["level"]) if late else None,
         for_days=float(row["trigger"].get("for_days", 0)),
         seen=row.get("seen", "any"),
-        **({"max_hold_days": longest} | {k: float(v) for k, v in numbers.items()}),
+        **({"recheck_days": recheck} | {k: float(v) for k, v in numbers.items()}),
     )
 
 

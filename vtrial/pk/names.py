@@ -21,11 +21,9 @@ def resolve(structure, given):
     own = STRUCTURES[structure].PARAMETERS
     theirs = NONMEM.get(structure, {})
     volumes = {name for name in theirs if name[0] == "V"} or {*theirs}
-    if not ({"V", "V1"} & {*given} and "V2" in theirs) and volumes <= {*given}:
-        renamed = {name: theirs.get(name, name) for name in given}
-    else:
-        renamed = {name: "V1" if name == "V" else name for name in given}
-    return {name: "V1" if to == "V" else to for name, to in renamed.items() if to in own or to == "V"}
+    numbered = not ({"V", "V1"} & {*given} and "V2" in theirs) and volumes <= {*given}
+    to = {"V": "V1"} | (theirs if numbered else {})
+    return {name: to.get(name, name) for name in given if to.get(name, name) in own}
 
 
 def dosing(names):

@@ -1,19 +1,10 @@
 """Two compartments after intravenous input, with linear and Michaelis-Menten elimination side by side.
 
-``dA1/dt = R - (CL/V1 + Q/V1) A1 + (Q/V2) A2 - VMAX C / (KM + C)``, ``dA2/dt = (Q/V1) A1 - (Q/V2) A2``, ``C = A1/V1``
-(Gibaldi and Perrier, Pharmacokinetics, 2nd ed. 1982, ch. 7). KM is a concentration, VMAX an amount per time.
+``dA1/dt = R - (CL/V1 + Q/V1) A1 + (Q/V2) A2 - VMAX C / (KM + C)``, ``dA2/dt = (Q/V1) A1 - (Q/V2) A2``, ``C = A1/V1``.
 """
 
-import jax.numpy as jnp
+from . import saturable, two_cmt_iv
 
-from . import two_cmt_iv
-
-PARAMETERS = (*two_cmt_iv.PARAMETERS, "VMAX", "KM")
+PARAMETERS = (*two_cmt_iv.PARAMETERS, *saturable.PARAMETERS)
 COMPARTMENTS = two_cmt_iv.COMPARTMENTS
-flows, outputs = two_cmt_iv.flows, two_cmt_iv.outputs
-
-
-def slope(p, amounts):
-    """What the saturable part adds to dA/dt, (compartment, subject)."""
-    c = amounts[0] / p["V1"]
-    return jnp.zeros_like(amounts).at[0].add(-p["VMAX"] * c / (p["KM"] + c))
+flows, outputs, slope = two_cmt_iv.flows, two_cmt_iv.outputs, saturable.slope

@@ -48,13 +48,14 @@ def _files(paths):
 
 def _check(path):
     """Reads a file as what it is, told by its name and its keys."""
-    from ..library import cards, drugs, populations, problems, trials
+    from ..library import cards, drugs, populations, problems, rules, trials
     from ..library.files import read_toml
 
     if path.suffix == ".csv":
         return trials.read(path.parent / "trial.toml") if path.name == "published.csv" else _events(path)
     data = read_toml(path)
-    readers = {"roles": problems.load, "arm": _trial, "covariate": populations.read, "infusion": drugs.load, "oral": drugs.load}
+    readers = {"roles": problems.load, "arm": _trial, "rule": rules.read, "covariate": populations.read}
+    readers |= {"infusion": drugs.load, "oral": drugs.load}
     if "structure" in data or "theta" in data:
         return cards.read(path)
     reader = next((r for key, r in readers.items() if key in data), _nothing)
@@ -82,4 +83,4 @@ def _nothing(path):
     from ..errors import bad
 
     if path.name != "ctcae.toml":
-        raise bad(path, "", "is none of: drug, card (structure), population (covariate), trial (arm), problem (roles)")
+        raise bad(path, "", "is none of: drug, card (structure), rules (rule), population (covariate), trial (arm), problem (roles)")
