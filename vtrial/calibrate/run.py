@@ -24,7 +24,7 @@ REPLICATES = 400
 # Pilot chains shape the coordinates and tune the step, in two stages.
 # They accept less than the chains: a divergence there costs nothing.
 _PILOT = {"spread": 1.0, "target_accept": 0.8}
-PILOTS = {"pilot-0": {"warmup": 50, "draws": 80} | _PILOT, "pilot-1": {"warmup": 20, "draws": 80} | _PILOT}
+PILOTS = {"pilot-0": {"warmup": 50, "draws": 80} | _PILOT, "pilot-1": {"warmup": 20, "draws": 200} | _PILOT}
 # Chains start dispersed: one and a half standard deviations of the warp's normal.
 SPREAD = 1.5
 # Doublings of a trajectory, at most.
@@ -32,7 +32,7 @@ DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=30, draws=400, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
+    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 

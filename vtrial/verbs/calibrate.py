@@ -10,8 +10,8 @@ HELP = "NUTS, checkpointed; writes posterior.nc, summary.csv, manifest.json"
 def arguments(parser):
     parser.add_argument("problem", help="a problem on the shelf, or a path")
     parser.add_argument("--chains", type=session.positive, default=4)
-    parser.add_argument("--warmup", type=session.positive, default=30, help="transitions a chain before draws")
-    parser.add_argument("--draws", type=session.positive, default=400, help="draws a chain")
+    parser.add_argument("--warmup", type=session.positive, default=40, help="transitions a chain before draws")
+    parser.add_argument("--draws", type=session.positive, default=450, help="draws a chain")
     parser.add_argument("--subjects", type=session.positive, help="quasi-random subjects (default: the problem's)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run: the same draws")
     parser.add_argument("--out", help="folder of the results (default: calibration/results/PROBLEM)")
