@@ -7,7 +7,7 @@ from importlib import import_module
 from . import __version__
 from .errors import InputError
 
-VERBS = ("list", "show", "check", "pk", "replay", "calibrate", "diagnose", "report", "benchmark")
+VERBS = ("list", "show", "check", "pk", "simulate", "replay", "calibrate", "diagnose", "report", "benchmark")
 
 
 def parser():

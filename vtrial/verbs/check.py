@@ -83,4 +83,4 @@ def _nothing(path):
     from ..errors import bad
 
     if path.name != "ctcae.toml":
-        raise bad(path, "", "is none of: drug, card (structure), rules (rule), population (covariate), trial (arm), problem (roles)")
+        raise bad(path, "", "is none of: drug, card (structure), rules, population (covariate), trial (arm), problem (roles)")
