@@ -115,8 +115,10 @@ def _seen(frame, name):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="12 of 25 T-DM1 points and 33 of 76 T-DXd points are inside; 80 % are asked for. The weekly T-DM1 arm is about "
-    "twice the model from its first point on (a later cycle?), T-DXd arms of 90 to 179 patients lie 5 to 15 % below it",
+    reason="12 of 25 T-DM1 points and 33 of 76 T-DXd points are inside; 80 % are asked for. The weekly T-DM1 arm is 1.5 to "
+    "1.9 times the model from its first point on (a later cycle?); T-DXd arms of 90 to 179 patients lie 5 to 20 % below it on "
+    "days 1 to 3. A search over CL, V1, Q and V2 finds 61 of 76 for T-DXd at 1.37, 0.98, 1.64 and 0.24 times the published "
+    "values, and 15 of 18 for T-DM1 without the weekly arm: nothing near the published values meets the target, none was tuned",
 )
 @pytest.mark.parametrize(("file", "drug", "least"), [("pk_tdm1_means", "tdm1", 2.4), ("pk_tdxd_means", "tdxd", 3.2)])
 def test_digitised_means(file, drug, least):
