@@ -17,13 +17,15 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..library.rules import ACTIONS, ORGANS
+from ..library.rules import ACTIONS, LEVELS, ORGANS
 
 FEATURES = ("value", "grade", "drop")
 # Actions of a day, as the ledger codes them.
 NOTHING, GIVEN, HELD, STOPPED = range(4)
 SAME, DOWN, STOP, TO = 0, 1, 2, 3
 NEVER = np.inf
+# Room that a table has at least, so that most tables have one shape.
+EPISODES, CONDITIONS = 4, 3
 
 
 class Conditions(NamedTuple):
@@ -77,19 +79,18 @@ class Entry(NamedTuple):
     planned: jnp.ndarray
 
 
-def table(rules, episodes=4, conditions=3, size=None):
+def table(rules, size=None):
     """The `Table` of `library.rules.Rules`, filled up to ``size`` rules so that tables of one size share a program."""
-    rows, count = rules.rules, size or len(rules.rules)
-    if len(rows) > count:
-        raise ValueError(f"{len(rows)} rules in a table of {count}")
-    blank = [None] * (count - len(rows))
-    each = [*rows, *blank]
+    rows, count = rules.rules, max(size or 1, len(rules.rules))
+    each = [*rows, *[None] * (count - len(rows))]
+    episodes = max([EPISODES, *(len(r.levels) for r in rows)])
+    conditions = max([CONDITIONS, *(len(c) for r in rows for c in (r.trigger, r.resume))])
 
     def column(get, empty):
         return np.array([empty if r is None else get(r) for r in each])
 
     def level(name):
-        return TO + rules.levels.index(name) if name in rules.levels else ("same", "down", "stop").index(name)
+        return TO + rules.levels.index(name) if name in rules.levels else LEVELS.index(name)
 
     def by_episode(r):
         return [level(r.levels[min(i, len(r.levels) - 1)]) for i in range(episodes)]

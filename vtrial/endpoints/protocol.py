@@ -28,7 +28,7 @@ class Numbers(NamedTuple):
 
 def numbers(setting, known):
     """The `Numbers` of a setting under `library.rules.Rules`."""
-    return Numbers(protocol(setting.plan, known, setting.limits, max(RULES, len(known.rules))), setting.shares)
+    return Numbers(protocol(setting.plan, known, setting.limits, RULES), setting.shares)
 
 
 def courses(frame, numbers, values, key, subjects):
