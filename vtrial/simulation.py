@@ -53,10 +53,8 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
     key, told, failed = jax.random.key(seed), {}, 0
     with bar("simulating", len(arms) * replicates) as tick:
         for i, arm in arms.items():
-            known = values if arm.setting.fx.path in values else {}
-            stats, lost = protocol.statistics(
-                arm.setting, arm.rules, known.get(arm.setting.fx.path, {}), key, replicates=replicates, tick=tick
-            )
+            known = values.get(arm.setting.fx.path, {})
+            stats, lost = protocol.statistics(arm.setting, arm.rules, known, key, replicates=replicates, tick=tick)
             told[i], failed = _told(arm.setting.n, stats), failed + lost
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": []}
     return found | {"not_modelled": left_out, "failed_subjects": failed}, list(_differences(arms))

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from vtrial.cli import main
+from vtrial.library.files import root
 
 FEW = ("emilia", "--arm", "tdm1", "--replicates", 6, "--draws", 6, "--json")
 
@@ -65,3 +66,14 @@ def test_refusals(words, said, capsys):
     assert said in told.err
     assert len(told.err.strip().splitlines()) == 1
     assert not told.out
+
+
+def test_ones_own_trial_needs_no_published_numbers(tmp_path, capsys):
+    """From the cards alone: no posterior, no published.csv."""
+    text = (root() / "calibration" / "trials" / "emilia" / "trial.toml").read_text()
+    own = tmp_path / "trial.toml"
+    own.write_text(text.replace('default_problem = "platelets-tdm1"\n', "").replace("n = 490", "n = 12"))
+    assert main(["simulate", str(own), "--arm", "tdm1", "--replicates", "4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["draws"] == 0
+    assert found["arms"]["tdm1"]["n"] == 12
