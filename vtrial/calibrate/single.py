@@ -13,7 +13,11 @@ from jax.extend.core import jaxpr_as_fun
 
 
 def single(function):
-    """``function`` of one pytree, unchanged in value, its pullback computed in float32 (inputs and slopes rounded)."""
+    """``function`` of one pytree, unchanged in value, its pullback computed in float32 (inputs and slopes rounded).
+
+    Arrays that ``function`` closes over go through ``jnp.asarray``: JAX keeps a bare NumPy array of doubles as it is within
+    a function that is jitted, and then says that dtypes differ.
+    """
 
     @jax.custom_vjp
     def same(x):
@@ -28,12 +32,11 @@ def _pull(function, x, slope):
         return jax.vjp(function, x)[1](slope)[0]
 
     short = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (x, slope))
-    leaves, shape = jax.tree.flatten(short)
     # traced with 64-bit types off, so that no constant within brings them back
     with jax.enable_x64(False), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Explicitly requested dtype")
         traced = jax.make_jaxpr(pull)(*jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), short))
-    pulled = jax.tree.unflatten(jax.tree.structure(x), jaxpr_as_fun(traced)(*leaves))
+    pulled = jax.tree.unflatten(jax.tree.structure(x), jaxpr_as_fun(traced)(*jax.tree.leaves(short)))
     return jax.tree.map(lambda p, a: jnp.asarray(p, jnp.result_type(a)), pulled, x)
 
 

@@ -65,7 +65,9 @@ def _sensitivity(s, names):
         regimen = s.plan.every, s.plan.cycles, s.infusion, s.plan.watch
         return jnp.log(course(s.pk.structure, s.fx.structure, p, q, mg, *regimen)).ravel()
 
-    return np.asarray(jax.jit(jax.jacfwd(log_counts))(jnp.zeros(len(names))))
+    # numbers, also where a caller is being traced
+    with jax.ensure_compile_time_eval():
+        return np.asarray(jax.jit(jax.jacfwd(log_counts))(np.zeros(len(names))))
 
 
 __all__ = ["Cohort", "directions", "noise_names"]
