@@ -11,7 +11,7 @@ import pytest
 from vtrial.library.files import root
 
 GRADES = ("em-plt-lab-any", "em-plt-lab-g3", "em-plt-lab-g4", "em-plt-ae-g3plus")
-TARGET = {"id", "trial", "arm", "endpoint", "statistic", "unit", "role", "relation", "published", "replayed", "covered90", "z", "reason"}  # fmt: skip
+TARGET = {"id", "trial", "arm", "endpoint", "statistic", "unit", "role", "relation", "published", "replayed", "covered90", "z", "reason"}  # fmt: skip # noqa: E501
 OBJECT = {
     "trials",
     "problem",
@@ -48,7 +48,7 @@ def by_id(result):
 def test_json_has_the_contract(emilia):
     assert set(emilia) >= OBJECT
     assert all(set(t) >= TARGET for t in emilia["targets"])
-    assert {t["unit"] for t in emilia["targets"]} <= {"fraction", "months", "days", "ratio", "count", "ug/mL", "ng/mL", "d*ug/mL", "1e9/L"}  # fmt: skip
+    assert {t["unit"] for t in emilia["targets"]} <= {"fraction", "months", "days", "ratio", "count", "ug/mL", "ng/mL", "d*ug/mL", "1e9/L"}  # fmt: skip # noqa: E501
     assert set(emilia["seconds"]) == {"compile", "run"}
     judged = [t for t in emilia["targets"] if t["role"] == "fit" and t["covered90"] is not None]
     assert emilia["coverage90"]["fit"]["total"] == len(judged) == 3
