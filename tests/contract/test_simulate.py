@@ -56,6 +56,7 @@ def test_a_changed_rule_changes_the_doses_and_is_told(label, tmp_path):
         (("--set", "rules.platelets-grade3.levle=down"), "unknown 'levle'; allowed: action, level"),
         (("--set", "rules.platelets-grade3.level=2.7"), "unknown 2.7; allowed: 2.4, 3.0, 3.6, down, same, stop"),
         (("--set", "rules.platelets-grade3.resume={ gradee = 1 }"), "platelets-grade3.resume"),
+        (("--set", "rules.platelets-grade3.resume={ grade = 'one' }"), "{grade = a number}"),
         (("--set", "platelets-grade3.level=down"), "allowed: rules.ID.FIELD=VALUE"),
         (("--arm", "none"), "unknown 'none'; allowed: lapcap, tdm1"),
     ],

@@ -138,6 +138,13 @@ def test_settings_from_the_command_line_change_a_copy():
     at = [r.id for r in label.rules].index("platelets-grade3")
     assert other.rules[at].resume[0] == library.Condition("platelets", "value", 50.0, float("inf"), False)
     assert label.rules[at].resume[0].feature == "grade"
+    # a grade to resume at is that grade or a better one
+    assert [label.rules[at].resume[0].holds(g) for g in (0, 1, 2)] == [True, True, False]
+    better = label.changed({"platelets-grade3.resume": {"grade": 0}}).rules[at].resume[0]
+    assert [better.holds(g) for g in (0, 1)] == [True, False]
+    both = label.changed({"ast-with-bilirubin.trigger": {"above": 5}})
+    at = [r.id for r in label.rules].index("ast-with-bilirubin")
+    assert {c.organ for c in both.rules[at].trigger} == {"ast", "bilirubin"}
     with pytest.raises(InputError, match="unknown 'platelets-grade9'; allowed: .*platelets-grade3"):
         label.changed({"platelets-grade9.level": "same"})
     with pytest.raises(InputError, match="unknown 'levle'; allowed: .*level"):

@@ -42,6 +42,8 @@ _TESTS = {
     "drop_above": lambda v: ("drop", v, _INF, True),
     "drop_at_most": lambda v: ("drop", -_INF, v, False),
 }
+# A dose is given again at a grade or a better one.
+_RESUMES = _TESTS | {"grade": _TESTS["grade_at_most"]}
 _REQUIRED = ("id", "organ", "trigger", "action")
 _OPTIONAL = ("resume", "recheck_days", "level", "max_hold_days", "late", "seen", "also", "title")
 
@@ -148,7 +150,7 @@ def _rule(sheet, row, where, doses, recheck):
         if sheet.choice(more.get("organ"), f"{where}.also[{i}].organ", ORGANS):
             tests = {k: v for k, v in more.items() if k != "organ"}
             trigger += _conditions(sheet, more["organ"], tests, f"{where}.also[{i}]")
-    resume = _conditions(sheet, row["organ"], row.get("resume", {}), f"{where}.resume")
+    resume = _conditions(sheet, row["organ"], row.get("resume", {}), f"{where}.resume", known=_RESUMES)
     if row["action"] == "hold" and not resume:
         sheet.fault(f"{where}.resume", "is missing; a hold says when the dose is given again")
     levels = row.get("level", "same")
@@ -173,12 +175,12 @@ def _rule(sheet, row, where, doses, recheck):
     )
 
 
-def _conditions(sheet, organ, tests, where, extra=()):
+def _conditions(sheet, organ, tests, where, extra=(), known=_TESTS):
     """The conditions of a table of tests."""
-    if not isinstance(tests, dict) or not sheet.keys(tests, where, (), {*_TESTS, *extra}):
+    if not isinstance(tests, dict) or not sheet.keys(tests, where, (), {*known, *extra}):
         return ()
-    found = [(k, v) for k, v in tests.items() if k in _TESTS and sheet.real(v, f"{where}.{k}")]
-    return tuple(Condition(organ, *_TESTS[k](float(v))) for k, v in found)
+    found = [(k, v) for k, v in tests.items() if k in known and sheet.real(v, f"{where}.{k}")]
+    return tuple(Condition(organ, *known[k](float(v))) for k, v in found)
 
 
 def _contradictions(sheet, rules):
@@ -241,10 +243,18 @@ def _action(value, rules, rule, where):
     return value
 
 
-def _tests(value, rules, rule, where):
-    if not isinstance(value, dict) or not value or set(value) - set(_TESTS):
-        raise unknown(where, "", value, [f"{{{t} = …}}" for t in _TESTS])
-    return tuple(Condition(rule.trigger[0].organ, *_TESTS[k](float(v))) for k, v in value.items())
+def _tests(known, kept):
+    """Reads a table of tests of the rule's own organ; what field ``kept`` says of other organs stays."""
+
+    def convert(value, rules, rule, where):
+        fine = isinstance(value, dict) and value and not set(value) - set(known)
+        if not fine or not all(isinstance(v, int | float) for v in value.values()):
+            raise unknown(where, "", value, [f"{{{t} = a number}}" for t in known])
+        organ = rule.trigger[0].organ
+        others = tuple(c for c in getattr(rule, kept) if c.organ != organ)
+        return tuple(Condition(organ, *known[k](float(v))) for k, v in value.items()) + others
+
+    return convert
 
 
 _FIELDS = {
@@ -252,8 +262,8 @@ _FIELDS = {
     "recheck_days": _changed("recheck_days", _number),
     "max_hold_days": _changed("max_hold_days", _number),
     "level": _changed("levels", _levels),
-    "trigger": _changed("trigger", _tests),
-    "resume": _changed("resume", _tests),
+    "trigger": _changed("trigger", _tests(_TESTS, "trigger")),
+    "resume": _changed("resume", _tests(_RESUMES, "resume")),
 }
 
 __all__ = ["ACTIONS", "LEVELS", "ORGANS", "Condition", "Rule", "Rules", "load", "read"]
