@@ -87,9 +87,10 @@ def look(frame, numbers, values, key, subjects):
 def _noise(key, subjects, frame):
     """Measurement scores (cycle, watch, subject), keyed by the study day so that a new visit re-deals none."""
     days = frame.every * jnp.arange(frame.cycles)[:, None] + jnp.asarray(frame.watch)
+    return jax.vmap(jax.vmap(lambda day: errors_on(key, subjects, day)))(days)
+
+
+def errors_on(key, subjects, day):
+    """Measurement scores (subject,) of the count on a study day."""
     stream = population.stream(key, "noise.platelets")
-
-    def one(subject, day):
-        return jax.random.normal(jax.random.fold_in(jax.random.fold_in(stream, subject), day))
-
-    return jax.vmap(jax.vmap(jax.vmap(one, (0, None)), (None, 0)), (None, 0))(subjects, days)
+    return jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(jax.random.fold_in(stream, i), day)))(subjects)

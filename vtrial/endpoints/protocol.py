@@ -13,7 +13,7 @@ from ..conduct.course import body
 from ..conduct.protocol import follow, protocol
 from ..conduct.treatment import cycles_given
 from . import hard
-from .replicate import CHUNK, _padded
+from .replicate import in_chunks, padded
 
 # Tables of fewer rules are filled up, so that a protocol with other rules needs no new program.
 RULES = 24
@@ -42,19 +42,13 @@ def courses(frame, numbers, values, key, subjects):
     of = body(frame.pk.structure, frame.fx.structure, p, q, frame.infusion)
     mg = covs["WT"] if frame.per_kg else jnp.ones_like(q["MTT"])
     cycles = cycles_given(numbers.shares, scores["treatment"])
-    noise = _noise(key, subjects, values.get("sigma.log", frame.fx.sigma["log"]))
-    days = frame.every * frame.cycles
+    sigma, days = values.get("sigma.log", frame.fx.sigma["log"]), frame.every * frame.cycles
+
+    def noise(d):
+        # the same as `hard.look` has on that day of the study, which counts from 1
+        return sigma * hard.errors_on(key, subjects, d.astype(int) + 1)
+
     return follow(of, numbers.protocol, mg, jnp.log(q["CIRC0"]), noise, cycles, days, frame.every)
-
-
-def _noise(key, subjects, sigma):
-    """Measurement error by study day, the same as `hard.look` has on that day."""
-    stream = population.stream(key, "noise.platelets")
-
-    def one(subject, day):
-        return jax.random.normal(jax.random.fold_in(jax.random.fold_in(stream, subject), day))
-
-    return lambda d: sigma * jax.vmap(one, (0, None))(subjects, d.astype(int) + 1)
 
 
 STATISTICS = (
@@ -98,17 +92,8 @@ def statistics(setting, known, values, key, *, replicates, tick=lambda n: None):
     """
     frame, _ = hard.split(setting)
     told, arm, size = numbers(setting, known), hard.arm_key(key, setting), setting.n
-    per = max(1, CHUNK // _padded(size))
-    full = {k: np.broadcast_to(np.asarray(v), (replicates,)) for k, v in values.items()}
-    stats, failed = [], 0
-    for start in range(0, replicates, per):
-        index = np.minimum(np.arange(start, start + per), replicates - 1)
-        out, lost = _compiled(frame, _padded(size))(told, {k: v[index] for k, v in full.items()}, arm, index, size)
-        kept = min(per, replicates - start)
-        stats.append(np.asarray(out)[:kept])
-        failed += int(np.asarray(lost)[:kept].sum())
-        tick(kept)
-    return np.concatenate(stats), failed
+    run = _compiled(frame, padded(size))
+    return in_chunks(lambda v, index: run(told, v, arm, index, size), values, size, replicates, tick)
 
 
 @lru_cache(maxsize=64)

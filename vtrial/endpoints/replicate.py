@@ -33,23 +33,32 @@ def statistics(setting, rows, values, key, *, replicates, tick=lambda n: None):
     """
     frame, numbers = hard.split(setting)
     arm = hard.arm_key(key, setting)
-    run = _compiled(frame, tuple((r.endpoint, r.definition) for r in rows), _padded(max(r.n or 1 for r in rows)))
+    run = _compiled(frame, tuple((r.endpoint, r.definition) for r in rows), padded(max(r.n or 1 for r in rows)))
     sizes, counted = np.array([r.n or 1 for r in rows]), np.array([r.unit == "count" for r in rows])
-    per = max(1, CHUNK // _padded(max(sizes)))
+    stats, failed = in_chunks(lambda v, index: run(numbers, v, arm, index, sizes), values, max(sizes), replicates, tick)
+    return {"rows": stats * np.where(counted, sizes, 1), "failed": failed}
+
+
+def in_chunks(run, values, size, replicates, tick):
+    """``run(values, replicates) -> (statistics, failed)`` over replicates of ``size`` subjects, a chunk of them at a time.
+
+    Returns the statistics (replicate, statistic), NumPy, and all that failed.
+    """
+    per = max(1, CHUNK // padded(size))
     full = {k: np.broadcast_to(np.asarray(v), (replicates,)) for k, v in values.items()}
     stats, failed = [], 0
     for start in range(0, replicates, per):
         # the last chunk is filled up by repeating, so that one compiled size serves all
         index = np.minimum(np.arange(start, start + per), replicates - 1)
-        out, lost = run(numbers, {k: v[index] for k, v in full.items()}, arm, index, sizes)
+        out, lost = run({k: v[index] for k, v in full.items()}, index)
         kept = min(per, replicates - start)
-        stats.append(np.asarray(out)[:kept] * np.where(counted, sizes, 1))
+        stats.append(np.asarray(out)[:kept])
         failed += int(np.asarray(lost)[:kept].sum())
         tick(kept)
-    return {"rows": np.concatenate(stats), "failed": failed}
+    return np.concatenate(stats), failed
 
 
-def _padded(n):
+def padded(n):
     """Arms of similar size share one compiled program: the next power of two, at least 16."""
     return max(16, 1 << (int(n) - 1).bit_length())
 

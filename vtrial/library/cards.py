@@ -68,6 +68,10 @@ ANY_SIGN = ("KRELX",)
 ETAS = ("lognormal", "logitnormal", "normal", "boxcox")
 
 
+# Estimates whose joint covariance was not published.
+_APART = (), np.zeros((0, 0))
+
+
 @dataclass(frozen=True)
 class Eta:
     """The distribution of a random effect, with the ``upper`` bound or the ``shape`` it needs."""
@@ -109,7 +113,7 @@ class Card:
     kinds: dict = field(default_factory=dict)
     iov: dict = field(default_factory=dict)
     rse: dict = field(default_factory=dict)
-    joint: tuple = ((), np.zeros((0, 0)))
+    joint: tuple = _APART
     doses: dict = field(default_factory=dict)
 
     def sd(self, eta):
@@ -157,7 +161,7 @@ def read(path):
         kinds=_kinds(sheet, data.get("omega", {})),
         iov=_iov(sheet, data.get("iov", {}), known),
         rse={k: v["rse"] / 100 for k, v in data["theta"].items() if isinstance(v, dict) and "rse" in v},
-        joint=_joint(sheet, data["estimates"], data["theta"], known) if "estimates" in data else ((), np.zeros((0, 0))),
+        joint=_joint(sheet, data["estimates"], data["theta"], known) if "estimates" in data else _APART,
         doses=_doses(sheet, data.get("doses", {})),
     )
     sheet.done()
@@ -184,17 +188,16 @@ def _joint(sheet, table, theta, known):
 
     ``scale`` is that of the printed matrix: ``log``, or ``natural`` in the units of theta, carried over to first order.
     """
-    none = (), np.zeros((0, 0))
     if not sheet.keys(table, "estimates", ("of", "covariance", "scale"), SOURCED):
-        return none
+        return _APART
     sheet.source(table, "estimates")
     fine = all([sheet.choice(name, "estimates.of", [k for k in known if k in theta]) for name in table["of"]])
     if not fine & sheet.choice(table["scale"], "estimates.scale", ("log", "natural")):
-        return none
+        return _APART
     matrix, size = np.array(table["covariance"], float), len(table["of"])
     if matrix.shape != (size, size) or not np.array_equal(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() < 0:
         sheet.fault("estimates.covariance", f"is {matrix.shape}; a symmetric matrix of {size}, not negative, is needed")
-        return none
+        return _APART
     if table["scale"] == "natural":
         values = np.array([theta[name]["value"] for name in table["of"]])
         matrix = matrix / np.outer(values, values)

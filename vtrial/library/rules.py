@@ -184,21 +184,19 @@ def _conditions(sheet, organ, tests, where, extra=(), known=_TESTS):
 
 
 def _contradictions(sheet, rules):
-    ids = [r.id for _, r in rules]
-    for i, rule in rules:
-        if rule.id in ids[: [j for j, _ in rules].index(i)]:
+    for k, (i, rule) in enumerate(rules):
+        before = rules[:k]
+        if rule.id in [r.id for _, r in before]:
             sheet.fault(f"rule[{i}].id", f"{rule.id!r} is told twice")
-        both = [g for g in range(1, 6) if _grades(rule.trigger, g) and _grades(rule.resume, g)]
-        worse = [g for g in range(1, 6) if _grades(rule.resume, g) and g > max(_hit(rule), default=5)]
-        if rule.action == "hold" and (both or worse):
-            at = (both or worse)[0]
-            sheet.fault(f"rule[{i}].resume", f"grade {at} resumes what {sorted(_hit(rule))} holds; it must be a lower grade")
-    for k, (i, one) in enumerate(rules):
-        for j, other in rules[:k]:
-            shared = sorted(_hit(one) & _hit(other)) if _alike(one, other) else []
-            if shared and (one.action, one.levels) != (other.action, other.levels):
+        hit = _hit(rule)
+        worse = [g for g in range(1, 6) if _grades(rule.resume, g) and (g in hit or g > max(hit, default=5))]
+        if rule.action == "hold" and worse:
+            sheet.fault(f"rule[{i}].resume", f"grade {worse[0]} resumes what {sorted(hit)} holds; it must be a lower grade")
+        for j, other in before:
+            shared = sorted(hit & _hit(other)) if _alike(rule, other) else []
+            if shared and (rule.action, rule.levels) != (other.action, other.levels):
                 said = f"{other.action}, level {'/'.join(map(str, other.levels))} (rule[{j}])"
-                sheet.fault(f"rule[{i}].level", f"grade {shared[0]} of {one.trigger[0].organ} has another rule: {said}")
+                sheet.fault(f"rule[{i}].level", f"grade {shared[0]} of {rule.trigger[0].organ} has another rule: {said}")
 
 
 def _alike(one, other):
