@@ -22,15 +22,28 @@ def stream(key, name):
 
 def deal(key, subjects, names):
     """Pseudo-random scores: name -> (subject,). ``subjects`` are identities, integers."""
+    return _dealt(key, subjects, names, None)
 
+
+def deal_each(keys, subjects, names):
+    """`deal` of subjects each of whom has a key of its own, (subject,)."""
+    return _dealt(keys, subjects, names, 0)
+
+
+def _dealt(key, subjects, names, axis):
     codes = np.array([zlib.crc32(name.encode()) for name in names], np.uint32)
 
-    def one(code, subject):
+    def one(key, code, subject):
         return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, code), subject))
 
     # all streams in one call: one compiled generator, whatever the number of names
-    dealt = jax.vmap(jax.vmap(one, (None, 0)), (0, None))(codes, subjects)
+    dealt = jax.vmap(jax.vmap(one, (axis, None, 0)), (None, 0, None))(key, codes, subjects)
     return dict(zip(names, dealt, strict=True))
+
+
+def keys_each(keys, subjects, name):
+    """Keys of subjects in a named stream, (subject,), each of whom has a key of its own."""
+    return jax.vmap(lambda key, subject: jax.random.fold_in(stream(key, name), subject))(keys, subjects)
 
 
 def quasi(names, n, seed):
@@ -172,6 +185,8 @@ def _effect(e, x):
         return e.coefficient * jnp.log(x / e.reference)
     if e.form == "categorical":
         return jnp.log(e.coefficient) * x
+    if e.form in ("below", "above"):
+        return jnp.log(e.coefficient) * (x < e.reference if e.form == "below" else x > e.reference)
     if e.form == "linear":
         return jnp.log1p(e.coefficient * (x - e.reference))
     return e.coefficient * (x - e.reference)

@@ -6,41 +6,43 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
+from . import ledger
 from .calibrate import results
 from .compare import quantiles
-from .conduct.setting import setting
+from .conduct.arm import arm
 from .endpoints import protocol
 from .errors import InputError, bad, unknown
-from .library import problems, rules, trials
+from .library import problems, trials
 from .library.files import locate
 from .progress import bar
 
 # Of the contract: what no model gives yet is null.
 NULL = ("pfs_months", "os_months", "orr", "dor_months")
 EVENTS = ("thrombocytopenia", "ast", "alt", "neutropenia", "ild")
-EFFECT = "thrombocytopenia"
+DOSES = ("dose_intensity", "dose_reduced", "dose_delayed", "discontinued_ae")
 
 
 @dataclass(frozen=True)
-class Arm:
-    """An arm's setting, its dose rules as changed, and those of its protocol."""
+class Simulated:
+    """``found``: the object of the contract; ``changed``: what differs from the protocol, (arm, drug, rule, field, from, to);
+    ``adex``: the ledger of the first replicate's patients, `ledger.COLUMNS`."""
 
-    setting: object
-    rules: rules.Rules
-    protocol: rules.Rules
+    found: dict
+    changed: list
+    adex: object
 
 
 def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
-    """Simulates a trial; returns the object of the contract and what was changed of the protocol, (arm, rule, field, from, to).
+    """Simulates a trial; returns `Simulated`.
 
     Parameters
     ----------
     name : str
         A trial on the shelf, or a file.
     wanted : list of str, optional
-        Its arms; default: all whose drug has the cards.
+        Its arms; default: all whose drugs have the cards.
     changes : list of str
-        ``rules.ID.FIELD=VALUE``.
+        ``rules.ID.FIELD=VALUE``, or ``rules.DRUG.ID.FIELD=VALUE`` where several drugs have a rule of that name.
 
     Raises
     ------
@@ -48,65 +50,73 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
         For an unknown arm, rule or field, with the known ones.
     """
     trial = trials.load(name)
-    arms, left_out = _arms(trial, wanted, [_change(c) for c in changes])
+    made, left_out = _arms(trial, wanted)
+    known = _changed(made, [_change(c) for c in changes])
     values, draws = _values(trial, replicates, draws)
-    key, told, failed = jax.random.key(seed), {}, 0
-    with bar("simulating", len(arms) * replicates) as tick:
-        for i, arm in arms.items():
-            known = values.get(arm.setting.fx.path, {})
-            stats, lost = protocol.statistics(arm.setting, arm.rules, known, key, replicates=replicates, tick=tick)
-            told[i], failed = _told(arm.setting.n, stats), failed + lost
+    key, told, failed, tables = jax.random.key(seed), {}, 0, []
+    with bar("simulating", len(made) * replicates) as tick:
+        for i, of in made.items():
+            stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
+            told[i], failed = _told(of, stats), failed + lost
+            tables.append(ledger.sampled(of, known[i], values, key))
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": []}
-    return found | {"not_modelled": left_out, "failed_subjects": failed}, list(_differences(arms))
+    found |= {"not_modelled": left_out, "failed_subjects": failed}
+    return Simulated(found, list(_differences(made, known)), ledger.joined(tables))
 
 
-def _arms(trial, wanted, changes):
+def _arms(trial, wanted):
+    """The arms that can be simulated, and why others cannot."""
     for i in wanted or ():
         if i not in trial.arms:
             raise unknown(trial.path, "arm", i, trial.arms)
-    arms, left_out = {}, {}
+    made, left_out = {}, {}
     for i in wanted or trial.arms:
         try:
-            made = setting(trial, i, EFFECT)
+            of = arm(trial, i)
         except InputError as error:
             left_out[i] = error.faults[0].message
             continue
-        label = _rules(trial.arms[i].drug, made.plan.amount)
-        arms[i] = Arm(made, label, label)
-    if not arms:
+        if of.effects:
+            made[i] = of
+        else:
+            left_out[i] = f"no organ of {trial.arms[i].drug} has a card"
+    if not made:
         raise bad(trial.path, "arm", f"no arm can be simulated: {left_out}")
-    return _changed(arms, changes), left_out
+    return made, left_out
 
 
-def _rules(drug, amount):
-    """The label's rules, or none at the arm's dose."""
-    if (locate("drugs", drug).parent / "rules.toml").is_file():
-        return rules.load(drug)
-    return rules.Rules(drug, (float(amount),), ())
-
-
-def _changed(arms, changes):
-    """Arms with the changes applied wherever the rule is; a rule that is nowhere is refused."""
-    known = sorted({r.id for a in arms.values() for r in a.protocol.rules})
-    for rule, field, value in changes:
+def _changed(made, changes):
+    """arm -> its drugs' rules with the changes applied wherever the rule is; a rule that is nowhere is refused."""
+    rules = {i: of.rules for i, of in made.items()}
+    everyone = [r for of in made.values() for r in of.rules]
+    for drug, rule, field, value in changes:
+        if drug and drug not in {r.drug for r in everyone}:
+            raise unknown("--set", "rules", drug, sorted({r.drug for r in everyone}))
+        mine = [r for r in everyone if drug in (None, r.drug)]
+        known = sorted({one.id for r in mine for one in r.rules})
         if rule not in known:
             raise unknown("--set", "rules", rule, known)
-        for i, a in arms.items():
-            if rule in [r.id for r in a.rules.rules]:
-                arms = arms | {i: Arm(a.setting, a.rules.changed({f"{rule}.{field}": value}), a.protocol)}
-    return arms
+        rules = {i: tuple(_with(r, drug, rule, field, value) for r in of) for i, of in rules.items()}
+    return rules
+
+
+def _with(rules, drug, rule, field, value):
+    if drug not in (None, rules.drug) or rule not in [r.id for r in rules.rules]:
+        return rules
+    return rules.changed({f"{rule}.{field}": value})
 
 
 def _change(text):
-    """(rule, field, value) of ``rules.ID.FIELD=VALUE``, the value TOML or a bare word."""
+    """(drug or None, rule, field, value) of ``rules.ID.FIELD=VALUE``, the value TOML or a bare word."""
     key, found, value = text.partition("=")
     parts = key.split(".")
-    if not found or len(parts) != 3 or parts[0] != "rules":
+    if not found or len(parts) not in (3, 4) or parts[0] != "rules":
         raise bad("--set", key, "is not understood; allowed: rules.ID.FIELD=VALUE")
+    drug, rule, field = [None, *parts[1:]][-3:]
     try:
-        return parts[1], parts[2], tomllib.loads(f"v = {value}")["v"]
+        return drug, rule, field, tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
-        return parts[1], parts[2], value
+        return drug, rule, field, value
 
 
 def _values(trial, replicates, draws):
@@ -122,19 +132,26 @@ def _values(trial, replicates, draws):
     return {str(locate("drugs", problem.drug).parent / f"{problem.effect}.toml"): wanted}, draws
 
 
-def _told(n, stats):
-    q = {name: quantiles(stats[:, i]) for i, name in enumerate(protocol.STATISTICS)}
-    rates = {f"{e}_{g}": q.get(f"{e}_{g}") for e in EVENTS for g in ("any", "grade3plus")}
-    return {"n": n, **dict.fromkeys(NULL), "rate": rates} | {k: v for k, v in q.items() if k not in rates}
+def _told(of, stats):
+    """An arm's object: rates by event, doses of all its drugs and of each, and what else the models count."""
+    q = {name: quantiles(found) for name, found in stats.items()}
+    wanted = [f"{e}_{g}" for e in EVENTS for g in ("any", "grade3plus")]
+    rates = {n: q.get(n) for n in wanted} | {n: v for n, v in q.items() if n.endswith(("_any", "_grade3plus"))}
+    drugs = {p.drug: {n: q[f"{n} {p.drug}"] for n in DOSES} for p in of.parts}
+    ends = ("_episodes3plus", "_days3plus", "hys_law")
+    counts = {n: v for n, v in q.items() if n.endswith(ends)}
+    return {"n": of.n, **dict.fromkeys(NULL), "rate": rates, **{n: q[n] for n in DOSES}, "drugs": drugs, "per_patient": counts}
 
 
-def _differences(arms):
-    for i, arm in arms.items():
-        for before, after in zip(arm.protocol.rules, arm.rules.rules, strict=True):
-            for field in before.__dataclass_fields__:
-                was, now = getattr(before, field), getattr(after, field)
-                if was != now:
-                    yield i, before.id, field, was, now
+def _differences(made, known):
+    """(arm, drug, rule, field, from, to) of what differs from the protocol."""
+    for i, of in made.items():
+        for label, here in zip(of.rules, known[i], strict=True):
+            for before, after in zip(label.rules, here.rules, strict=True):
+                for field in before.__dataclass_fields__:
+                    was, now = getattr(before, field), getattr(after, field)
+                    if was != now:
+                        yield i, label.drug, before.id, field, was, now
 
 
-__all__ = ["simulate"]
+__all__ = ["Simulated", "simulate"]

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "vtrial"
 LAYERS = [
     {"errors"}, {"progress", "output"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
     {"population"}, {"exposure"}, {"profiles"},
-    {"conduct"}, {"endpoints"}, {"calibrate"}, {"trial"}, {"compare"}, {"scoring", "simulation"}, {"report", "benchmark"},
+    {"conduct"}, {"endpoints"}, {"calibrate", "ledger"}, {"trial"}, {"compare"}, {"scoring", "simulation"}, {"report", "benchmark"},
     {"verbs"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

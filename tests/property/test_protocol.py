@@ -1,4 +1,6 @@
-"""Laws of a course under dose rules: nothing fires, nothing changes; the ledger replayed; rules on against off; one program."""
+"""Laws of an arm under dose rules: nothing fires, nothing changes; the ledger replayed; rules on against off; one program."""
+
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -6,112 +8,164 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vtrial import population
+from vtrial import ledger
 from vtrial.conduct import rules
-from vtrial.conduct.course import body, calendar, run
+from vtrial.conduct.arm import arm
+from vtrial.conduct.course import body as plain_body
+from vtrial.conduct.course import calendar, run
 from vtrial.conduct.protocol import frozen
 from vtrial.conduct.setting import setting
 from vtrial.endpoints import hard, protocol
+from vtrial.endpoints.people import flat, frame, people
 from vtrial.events import from_frame
-from vtrial.library import rules as library
 from vtrial.library import trials
 from vtrial.pk.simulate import simulate
+from vtrial.population import covariates, deal, individuals, score_names
 
 N = 256
-EMILIA = setting(trials.load("emilia"), "tdm1", "thrombocytopenia")
-FRAME, _ = hard.split(EMILIA)
-LABEL = library.load("tdm1")
-OFF = LABEL.changed({f"{r.id}.action": "none" for r in LABEL.rules})
-# more sensitive, and drifting down: many holds, reductions and stops in few patients
-VALUES = {"theta.SLOPE": 0.006, "theta.KD": 1e-3}
+TRIAL = trials.load("emilia")
+EMILIA = arm(TRIAL, "tdm1")
+LAPCAP = arm(TRIAL, "lapcap")
+# a year or so is enough; more sensitive, and drifting down: many holds, reductions and stops in few patients
+PLATELETS = EMILIA.effects[0].card
+VALUES = {PLATELETS.path: {"theta.SLOPE": 0.006, "theta.KD": 1e-3}}
 KEY = hard.arm_key(jax.random.key(3), EMILIA)
+KEYS, SUBJECTS = flat(KEY, jnp.arange(1), N)
+DAYS = EMILIA.every * EMILIA.cycles
+
+
+def without(of, *organs):
+    """The arm's rules, those of some organs (default: all) switched off."""
+    chosen = [[r for r in k.rules if not organs or r.trigger[0].organ in organs] for k in of.rules]
+    return tuple(k.changed({f"{r.id}.action": "none" for r in row}) for k, row in zip(of.rules, chosen, strict=True))
 
 
 @jax.jit
 def followed(numbers):
-    return protocol.courses(FRAME, numbers, VALUES, KEY, jnp.arange(N))
+    return protocol.courses(EMILIA, numbers, VALUES, KEYS, SUBJECTS, keep=True)
 
 
-def course(known):
+def course(known=None):
     return jax.tree.map(np.asarray, followed(protocol.numbers(EMILIA, known)))
 
 
 @pytest.fixture(scope="module")
 def on():
-    return course(LABEL)
+    return course()
 
 
 @pytest.fixture(scope="module")
 def off():
-    return course(OFF)
+    return course(without(EMILIA))
 
 
-def patients():
-    scores = population.deal(KEY, jnp.arange(N), population.score_names(FRAME.population, FRAME.pk, FRAME.fx))
-    covs = population.covariates(FRAME.population, scores)
-    p, q = population.individuals(FRAME.pk, scores, covs), population.individuals(FRAME.fx, scores, covs, VALUES)
-    return body(FRAME.pk.structure, FRAME.fx.structure, p, q, FRAME.infusion), covs["WT"]
+@pytest.fixture(scope="module")
+def who():
+    return jax.jit(lambda k: people(EMILIA, frame(EMILIA), EMILIA.shares, VALUES, k, SUBJECTS, DAYS))(KEYS)
+
+
+def events(course):
+    return np.isin(course.ledger[0].action, (rules.HELD, rules.STOPPED)).any(0)
 
 
 def test_without_rules_it_is_the_plain_course(off):
-    of, mg = patients()
-    days = FRAME.every * FRAME.cycles
-    plain = np.asarray(run(of, calendar(FRAME.every, days, EMILIA.plan.amount), mg))
+    """Of the calibration and the replay, whose patients are the same ones."""
+    plain = setting(TRIAL, "tdm1", "thrombocytopenia")
+    key = jax.random.fold_in(KEY, 0)
+    scores = deal(key, jnp.arange(N), score_names(plain.population, plain.pk, plain.fx))
+    covs = covariates(plain.population, scores)
+    p, q = individuals(plain.pk, scores, covs), individuals(plain.fx, scores, covs, VALUES[PLATELETS.path])
+    of = plain_body(plain.pk.structure, plain.fx.structure, p, q, plain.infusion)
+    counts = np.asarray(run(of, calendar(21, DAYS, plain.plan.amount), covs["WT"]) * q["CIRC0"])
     # row i of the plain course is the count i + 1 days after the start; until a subject's last dose the two agree
-    last = np.where(off.mg > 0, np.arange(days)[:, None], 0).max(0)
+    last = np.where(off.mg[:, 0] > 0, np.arange(DAYS)[:, None], 0).max(0)
     for j in range(N):
-        np.testing.assert_allclose(off.level[1 : last[j] + FRAME.every, j], plain[: last[j] + FRAME.every - 1, j], rtol=1e-5)
-    assert not np.isin(off.ledger.action, (rules.HELD, rules.STOPPED)).any()
+        told = off.truth["platelets"][1 : last[j] + 21, j]
+        np.testing.assert_allclose(told, counts[: last[j] + 20, j], rtol=1e-5)
+    assert not events(off).any()
 
 
-def test_the_ledger_fed_back_as_fixed_doses_is_the_same_course(on):
-    of, _ = patients()
-    level, modes = jax.jit(lambda mg: frozen(of, mg))(jnp.asarray(on.mg))
-    np.testing.assert_allclose(level, on.level, rtol=1e-5)
+def test_the_ledger_fed_back_as_fixed_doses_is_the_same_course(on, who):
+    truth, modes = jax.jit(lambda mg: frozen(frame(EMILIA), who, mg))(jnp.asarray(on.mg))
+    for organ, level in truth.items():
+        np.testing.assert_allclose(level, on.truth[organ], rtol=2e-5, atol=1e-6, err_msg=organ)
     # and NONMEM's records of the same doses give the same concentrations at the start of each day
-    scores = population.deal(KEY, jnp.arange(N), population.score_names(FRAME.population, FRAME.pk, FRAME.fx))
-    p = population.individuals(FRAME.pk, scores, population.covariates(FRAME.population, scores))
-    for j in np.flatnonzero((on.ledger.action == rules.HELD).any(0))[:3]:
+    part = EMILIA.parts[0]
+    key = jax.random.fold_in(KEY, 0)
+    scores = deal(key, jnp.arange(N), score_names(EMILIA.population, part.pk))
+    p = individuals(part.pk, scores, covariates(EMILIA.population, scores))
+    for j in np.flatnonzero((on.ledger[0].action == rules.HELD).any(0))[:3]:
         one = {k: float(v[j]) for k, v in p.items()}
-        seen = simulate(FRAME.pk.structure, records(on.mg[:, j]), one).filter(pl.col("EVID") == 0)
-        np.testing.assert_allclose(seen["CP"], np.asarray(modes).sum(1)[:, j], rtol=2e-4, atol=1e-4)
+        seen = simulate(part.pk.structure, records(on.mg[:, 0, j]), one).filter(pl.col("EVID") == 0)
+        np.testing.assert_allclose(seen["CP"], np.asarray(modes[0]).sum(1)[:, j], rtol=2e-4, atol=1e-4)
 
 
 def records(mg):
     """A subject's ledger as event records: observations at the start of each day, before its dose."""
-    dose = {"TIME": np.flatnonzero(mg).astype(float), "EVID": 1.0, "AMT": mg[mg > 0], "RATE": mg[mg > 0] / FRAME.infusion}
+    rate = mg[mg > 0] / EMILIA.parts[0].infusion
+    dose = {"TIME": np.flatnonzero(mg).astype(float), "EVID": 1.0, "AMT": mg[mg > 0], "RATE": rate}
     look = {"TIME": np.arange(float(len(mg))), "EVID": 0.0, "AMT": 0.0, "RATE": 0.0}
     frames = [pl.DataFrame({k: np.broadcast_to(v, len(f["TIME"])) for k, v in f.items()}) for f in (look, dose)]
     return from_frame(pl.concat(frames).sort("TIME", "EVID"))
 
 
-def test_the_ledger_is_the_doses(on):
-    given = on.ledger.action == rules.GIVEN
-    np.testing.assert_array_equal(given, on.mg > 0)
-    np.testing.assert_array_equal(given.sum(0), on.given)
-    levels = np.array(LABEL.levels)[on.ledger.level]
-    _, weight = patients()
-    np.testing.assert_allclose(on.mg[given], (levels * np.asarray(weight))[given], rtol=1e-5)
+def test_the_ledger_is_the_doses(on, who):
+    entry, mg = on.ledger[0], on.mg[:, 0]
+    given = entry.action == rules.GIVEN
+    np.testing.assert_array_equal(given, mg > 0)
+    np.testing.assert_array_equal(given.sum(0), on.doses[0].given)
+    np.testing.assert_allclose(mg.sum(0), on.doses[0].mg, rtol=1e-5)
+    levels = np.array(EMILIA.rules[0].levels)[entry.level]
+    np.testing.assert_allclose(mg[given], (levels * np.asarray(who.mg[0]))[given], rtol=1e-5)
     # no level is raised again, no dose follows a stop, and doses stand at least a cycle apart
-    assert (np.diff(on.ledger.level, axis=0) >= 0).all()
-    for j in np.flatnonzero((on.ledger.action == rules.STOPPED).any(0)):
-        assert not given[np.argmax(on.ledger.action[:, j] == rules.STOPPED) :, j].any()
-    assert min(np.diff(np.flatnonzero(given[:, j])).min(initial=99) for j in range(N)) >= FRAME.every
+    assert (np.diff(entry.level, axis=0)[np.diff((entry.action > 0).cumsum(0), axis=0) > 0] >= 0).all()
+    for j in np.flatnonzero((entry.action == rules.STOPPED).any(0)):
+        assert not given[np.argmax(entry.action[:, j] == rules.STOPPED) :, j].any()
+    assert min(np.diff(np.flatnonzero(given[:, j])).min(initial=99) for j in range(N)) >= 21
+
+
+def test_the_table_of_doses_tells_the_same(on):
+    """ADEX: dose intensity, delays, reductions and discontinuations from its rows are those of the running counts."""
+    told = protocol.numbers(EMILIA)
+    adex = ledger.table(EMILIA, EMILIA.rules, told.protocol, on)
+    assert dict(adex.schema) == ledger.COLUMNS
+    mine = adex.group_by("USUBJID").agg(
+        mg=pl.col("EXDOSE").sum(),
+        reduced=(pl.col("EXACN") == "DOSE REDUCED").any(),
+        held=(pl.col("EXACN") == "DRUG INTERRUPTED").any(),
+        stopped=(pl.col("EXACN") == "DRUG WITHDRAWN").any(),
+        planned=(pl.col("EXDY").filter(pl.col("EXDOSE") > 0).max() + 20) / 21 * pl.col("EXPLDOS").first(),
+    )
+    mine = mine.sort("USUBJID")
+    np.testing.assert_allclose(mine["mg"], on.doses[0].mg, rtol=1e-5)
+    np.testing.assert_array_equal(mine["reduced"], on.doses[0].reduced)
+    np.testing.assert_array_equal(mine["held"], on.doses[0].held)
+    np.testing.assert_array_equal(mine["stopped"], on.doses[0].stopped >= 0)
+    each = protocol.summary(EMILIA, jax.tree.map(jnp.asarray, on))
+    np.testing.assert_allclose(mine["mg"] / mine["planned"], each["dose_intensity"], rtol=1e-5)
+    # a reason stands where a dose was changed, with the organ's grade where the rule looks at a grade
+    changed = adex.filter(pl.col("EXACN") != "DOSE NOT CHANGED")
+    assert changed["EXADJ"].null_count() == 0
+    graded = changed.filter(pl.col("EXADJ").str.contains("grade"))
+    assert (graded["EXTOXGR"] >= graded["EXADJ"].str.extract(r"grade(\d)").cast(int)).all()
 
 
 def test_rules_never_give_more_and_keep_platelets_up(on, off):
     """Paired subject by subject: what was given by any day is never more with the rules than without."""
     assert (on.mg.cumsum(0) <= off.mg.cumsum(0) * (1 + 1e-6)).all()
-    held = (on.ledger.action == rules.HELD).any(0)
     # or the test would say little
-    assert held.mean() > 0.1
-    same = ~np.isin(on.ledger.action, (rules.HELD, rules.STOPPED)).any(0) & (on.ledger.level.max(0) == 0)
-    np.testing.assert_array_equal(on.mg[:, same], off.mg[:, same])
-    assert (on.worst[same] == off.worst[same]).all()
-    # until a first grade 3 nothing differs, so that whether there is one cannot
-    np.testing.assert_array_equal(on.worst >= 3, off.worst >= 3)
-    # days below 50 for as long as both are watched
-    assert (off.level < 0.2).sum() > 1.2 * (on.level < 0.2).sum()
+    assert (on.ledger[0].action == rules.HELD).any(0).mean() > 0.1
+    same = ~events(on) & (on.ledger[0].level.max(0) == 0)
+    np.testing.assert_array_equal(on.mg[..., same], off.mg[..., same])
+    for organ in on.organs:
+        assert (on.organs[organ].worst[same] == off.organs[organ].worst[same]).all()
+    low = {name: (c.truth["platelets"] < 50).sum() for name, c in (("on", on), ("off", off))}
+    assert low["off"] > 1.2 * low["on"]
+    # switching the rules off never lowers a platelet grade, and raises that of some
+    worst = on.organs["platelets"].worst, off.organs["platelets"].worst
+    assert ((worst[1] >= 3) >= (worst[0] >= 3)).all()
+    assert (worst[1] >= 4).sum() > (worst[0] >= 4).sum()
+    assert (worst[1] >= 3).sum() > (worst[0] >= 3).sum()
 
 
 def test_one_program_for_ten_protocols():
@@ -127,24 +181,34 @@ def test_one_program_for_ten_protocols():
         {"platelets-grade4.max_hold_days": 14},
         {"platelets-grade3.action": "none"},
     ]
-    course(LABEL)
+    course()
     before, given = followed._cache_size(), set()
     for change in changes:
-        given.add(course(LABEL.changed(change)).mg.sum().item())
+        given.add(course((EMILIA.rules[0].changed(change),)).mg.sum().item())
     assert followed._cache_size() == before
     # and each protocol is another one
     assert len(given) == len(changes)
 
 
-def test_a_statistic_against_a_count_by_hand(on):
-    stats, failed = jax.jit(protocol.summary, static_argnums=(1, 2))(jax.tree.map(jnp.asarray, on), FRAME.every, 100)
-    told = dict(zip(protocol.STATISTICS, np.asarray(stats), strict=True))
-    assert failed == 0
-    first = slice(0, 100)
-    assert told["thrombocytopenia_grade3plus"] == pytest.approx((on.worst[first] >= 3).mean())
-    intensity = []
-    for j in range(100):
-        days = np.flatnonzero(on.mg[:, j])
-        intensity.append(on.mg[:, j].sum() / (on.mg[0, j] * (days[-1] + 21) / 21))
-    assert told["dose_intensity"] == pytest.approx(np.mean(intensity), rel=1e-5)
-    assert told["dose_delayed"] == pytest.approx((on.ledger.action[:, first] == rules.HELD).any(0).mean())
+def test_statistics_against_counts_by_hand(on):
+    each = {k: np.asarray(v) for k, v in protocol.summary(EMILIA, jax.tree.map(jnp.asarray, on)).items()}
+    worst = on.organs["platelets"].worst
+    np.testing.assert_array_equal(each["thrombocytopenia_grade3plus"], worst >= 3)
+    np.testing.assert_array_equal(each["dose_delayed"], (on.ledger[0].action == rules.HELD).any(0))
+    for j in range(N):
+        days = np.flatnonzero(on.mg[:, 0, j])
+        planned = on.mg[0, 0, j] * (days[-1] + 21) / 21
+        assert each["dose_intensity"][j] == pytest.approx(on.mg[:, 0, j].sum() / planned, rel=1e-5)
+    # a reported event is one that was there
+    told = on.reported["platelets"]
+    assert (np.isin(told, (0,)) | (told == worst)).all()
+    assert 0 < (told >= 1).mean() < (worst >= 1).mean()
+
+
+def test_failed_subjects_are_counted_and_weigh_nothing():
+    broken = {PLATELETS.path: {"theta.SLOPE": jnp.array([0.003, jnp.nan, 0.003, jnp.nan])}}
+    small = replace(EMILIA, n=20)
+    stats, failed = protocol.statistics(small, None, broken, jax.random.key(1), replicates=4)
+    assert failed == 40
+    assert np.isfinite(stats["dose_intensity"]).all()
+    assert (stats["thrombocytopenia_any"][[1, 3]] == 0).all() and (stats["thrombocytopenia_any"][[0, 2]] > 0).all()

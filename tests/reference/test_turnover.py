@@ -12,6 +12,8 @@ from vtrial.toxicity import turnover
 
 DAYS, EVERY, INFUSION, N = 42, 21, 0.0625, 10
 DOSE = 250.0
+# of readings as multiples of the baseline
+BASES = {f"BASE_{m}": 1.0 for m in turnover.MARKERS}
 
 
 def patients():
@@ -35,7 +37,7 @@ def ours(pk, q):
         c, state = carry
         after = tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
         state = turnover.advance(step, state, c, dose)
-        return (after, state), jnp.stack(list(turnover.levels(state).values()))
+        return (after, state), jnp.stack(list(turnover.readings(BASES, state)))
 
     begin = tuple(jnp.zeros(N) for _ in modes.rate), turnover.start(q)
     return jax.lax.scan(day, begin, jnp.where(jnp.arange(DAYS) % EVERY == 0, DOSE, 0.0))[1]
@@ -94,7 +96,7 @@ def test_without_drug_nothing_moves_and_with_it_nothing_falls_below_baseline():
     modes = two_cmt_iv.modes(pk)
     step = turnover.prepare(q, modes, 1.0, INFUSION)
     still = turnover.advance(step, turnover.start(q), tuple(jnp.zeros((2, N))))
-    assert all(float(jnp.abs(v - 1).max()) == 0 for v in turnover.levels(still).values())
+    assert all(float(jnp.abs(v - 1).max()) == 0 for v in turnover.readings(BASES, still))
     assert float(ours(pk, q).min()) >= 1
 
 

@@ -1,6 +1,7 @@
-"""A course under a protocol, day by day in one scan: visits, measured counts, dose rules, the dose, the state after it.
+"""An arm under its protocol, day by day in one scan: visits, measurements, dose rules, doses, the state after them.
 
-What a protocol says is numbers (`Protocol`): rule tables of one size share one compiled program.
+What a protocol says is numbers (`Protocol`): rule tables of one size share one compiled program. Decisions fall on the days on
+which anyone has a visit or a dose due; the other days only carry the states on.
 """
 
 from typing import NamedTuple
@@ -10,118 +11,232 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import toxicity
-from . import grading, rules
-from .course import day_of, start_of
+from . import measure, rules, tally
+from .course import start_of
+from .measure import People
+
+CODES = (rules.GIVEN, rules.HELD, rules.STOPPED)
+DEATH = 5
 
 
-class Protocol(NamedTuple):
-    """``table``: the rules; ``doses`` (level,) in units of the subject's ``mg``; ``limits`` (grade,) of platelets;
-    ``first`` and ``later`` (day,): whether the count so many days after a dose is taken, in the first and in later cycles."""
+class Drug(NamedTuple):
+    """What a protocol says of one drug: its rules, the ``doses`` (level,) of a dosing day, and its calendar by day of its
+    period: whether it is taken, days to the next decision."""
 
     table: rules.Table
     doses: np.ndarray
-    limits: np.ndarray
-    first: np.ndarray
-    later: np.ndarray
+    on: np.ndarray
+    gap: np.ndarray
+
+
+class Protocol(NamedTuple):
+    """``visits``: ``blood`` and ``lvef`` -> (first cycle (day,), later cycles (day,), every so many cycles)."""
+
+    drugs: tuple
+    visits: dict
 
 
 class Course(NamedTuple):
-    """``ledger``: the `rules.Entry` of each day, (day, subject) each; ``worst`` (subject,): worst grade measured on
-    treatment; ``given`` (subject,): doses; ``mg`` (day, subject): what each day's dose was; ``level`` (day, subject): the
-    count as a multiple of baseline at the start of each day."""
+    """``organs`` (organ -> `tally.Organ`), ``doses`` (a `tally.Doses` a drug), ``hys_law`` (subject,), ``reported`` (organ ->
+    worst grade (subject,) of the adverse event); and of a course kept whole, by day: ``ledger`` (a `rules.Entry` a drug),
+    ``mg`` (drug, subject), ``features`` as the rules saw them, ``truth`` (organ -> true reading before the day's dose)."""
 
-    ledger: rules.Entry
-    worst: jnp.ndarray
-    given: jnp.ndarray
-    mg: jnp.ndarray
-    level: jnp.ndarray
+    organs: dict
+    doses: tuple
+    hys_law: jnp.ndarray
+    reported: dict
+    ledger: tuple | None = None
+    mg: jnp.ndarray | None = None
+    features: jnp.ndarray | None = None
+    truth: dict | None = None
 
 
 class _Carry(NamedTuple):
-    state: tuple
-    memory: rules.Memory
-    worst: jnp.ndarray
-    given: jnp.ndarray
+    amounts: tuple  # mode concentrations, a tuple a drug
+    states: tuple  # of the effects
+    memory: tuple  # of the rules, a drug each
+    x: jnp.ndarray  # features as last measured
+    drawn: jnp.ndarray  # day of the last blood
+    organs: dict
+    doses: tuple
+    hys_law: jnp.ndarray
 
 
-def protocol(plan, known, limits, size=None):
-    """The `Protocol` of an arm's `schedule.Plan` under `library.rules.Rules`, platelets graded by ``limits``.
-
-    The highest level of the list is the plan's own dose; ``size`` is `rules.table`'s.
-    """
-    days = np.arange(plan.every + 1)
-    visits = [np.isin(days, [d - 1 for d, made in zip(plan.watch, row, strict=True) if made]) for row in plan.looked]
-    doses = plan.amount * np.array(known.levels) / known.levels[0]
-    return Protocol(rules.table(known, size=size), doses, np.array(limits), visits[0], visits[-1])
+def protocol(of, known, size=None):
+    """The `Protocol` of an `arm.Arm` under a tuple of `library.rules.Rules`, one a drug; ``size`` is `rules.table`'s."""
+    rows = [measure.rows(of, part) for part in range(len(of.parts))]
+    tables = [rules.table(k, size, r) for k, r in zip(known, rows, strict=True)]
+    doses = [p.amount * np.array(k.levels) / k.levels[0] for p, k in zip(of.parts, known, strict=True)]
+    calendar = [(np.array(p.on), np.array(p.gap, float)) for p in of.parts]
+    return Protocol(tuple(Drug(t, d, *c) for t, d, c in zip(tables, doses, calendar, strict=True)), of.visits)
 
 
-def follow(of, protocol, mg, log_base, noise, cycles, days, every):
+def follow(frame, protocol, who: People, days, keep=False):
     """The `Course` of a cohort under a protocol.
 
     Parameters
     ----------
-    of : Body
+    frame : measure.Frame
+        What shapes the program: effects, packs, cycle.
     protocol : Protocol
-    mg : (subject,)
-        Milligrams of one unit of dose.
-    log_base : (subject,)
-        Logarithm of the baseline count, 1e9/L.
-    noise : callable
-        Day -> (subject,) measurement error of that day's log count.
-    cycles : (subject,)
-        Doses a subject gets where no rule stops earlier.
-    days, every : int
-        Length of the course, and days between planned doses.
+    who : People
+    days : int
+        Length of the course.
+    keep : bool
+        Keep it whole, day by day.
     """
-    fx = toxicity.STRUCTURES[of.effect]
 
     def day(carry, d):
-        level = fx.circulating(carry.state[1])
-        count = jnp.exp(jnp.log(level) + log_base + noise(d))
-        after, entry, worst = _visit(protocol, carry, d, count, cycles, every)
-        given = entry.action == rules.GIVEN
-        dose = jnp.where(given, jnp.asarray(protocol.doses)[entry.level], 0.0) * mg
-        state = day_of(fx, of.pace, of.step, carry.state, dose)
-        return _Carry(state, after, worst, carry.given + given), (entry, dose, level)
+        truth = _truth(frame, who, carry.states)
+        nothing = tuple(_nothing(m) for m in carry.memory)
+        ripe, decide = _anyone(frame, protocol, carry, d), lambda c: _decided(frame, protocol, who, c, truth, d)
+        carry, entries = jax.lax.cond(ripe, decide, lambda c: (c, nothing), carry)
+        carry, mg = _dosed(frame, protocol, who, carry, truth, d)
+        return carry, (entries, mg, carry.x, truth) if keep else None
 
-    none = jnp.zeros(mg.shape, jnp.int32)
-    begin = _Carry(start_of(of.pace, of.start), rules.begin(protocol.table, len(mg)), none, none)
-    end, (ledger, dosed, level) = jax.lax.scan(day, begin, jnp.arange(float(days)))
-    return Course(ledger, end.worst, end.given, dosed, level)
-
-
-def _visit(protocol, carry, d, count, cycles, every):
-    """Memory after a day's decision, its ledger entry, and the worst grade so far."""
-    due = (carry.memory.check <= d) & ~carry.memory.ended
-    finished = due & (carry.given >= cycles)
-    looked = _looked(protocol, carry, d, every) | (due & (carry.given > 0))
-    scale = grading.Scale(-1, protocol.limits)
-    grade = grading.grade(scale, count)
-    worst = jnp.where(looked, jnp.maximum(carry.worst, grade), carry.worst)
-    # the first dose is given to whomever the trial took in
-    begun = carry.given > 0
-    seen = {"platelets": jnp.where(begun, count, jnp.nan)}, {"platelets": jnp.where(begun, grade, 0)}
-    x = rules.features(*seen, {})
-    memory = carry.memory._replace(ended=carry.memory.ended | finished)
-    after, entry = rules.decide(protocol.table, memory, d, x, looked, every)
-    return after, entry, worst
+    end, kept = jax.lax.scan(day, _begin(frame, protocol, who), jnp.arange(float(days)))
+    truth = _truth(frame, who, end.states)
+    worst = {o: tally.lived(t, truth[o], frame.sides[o]) for o, t in end.organs.items()}
+    told = {o: measure.reported(o, worst[o].worst, score) for o, score in who.tells.items()}
+    return Course(worst, end.doses, end.hys_law, told, *(kept or ()))
 
 
-def _looked(protocol, carry, d, every):
-    since = (d - (carry.memory.planned - every)).astype(int)
-    inside = (since >= 0) & (since <= every) & (carry.given > 0)
-    at = jnp.clip(since, 0, every)
-    return inside & jnp.where(carry.given == 1, jnp.asarray(protocol.first)[at], jnp.asarray(protocol.later)[at])
+def _begin(frame, protocol, who):
+    truth = _truth(frame, who, who.starts)
+    subjects = len(who.cycles)
+    return _Carry(
+        amounts=tuple(start_of(pace, ())[0] for pace in who.paces),
+        states=who.starts,
+        memory=tuple(rules.begin(d.table, subjects) for d in protocol.drugs),
+        x=jnp.full((1 + len(frame.features), subjects), jnp.nan),
+        drawn=jnp.zeros(subjects),
+        organs={o: tally.organ(truth[o], frame.sides[o]) for o in frame.organs},
+        doses=tuple(tally.doses(mg) for mg in who.mg),
+        hys_law=jnp.zeros(subjects, bool),
+    )
 
 
-def frozen(of, mg):
-    """The effect (day, subject) and the amounts (day, mode, subject) under fixed doses, ``mg`` (day, subject)."""
-    fx = toxicity.STRUCTURES[of.effect]
-
-    def day(carry, dose):
-        return day_of(fx, of.pace, of.step, carry, dose), (fx.circulating(carry[1]), jnp.stack(carry[0]))
-
-    return jax.lax.scan(day, start_of(of.pace, of.start), mg)[1]
+def _truth(frame, who, states):
+    """True readings by organ, (subject,) each."""
+    out = {}
+    for e, q, state in zip(frame.effects, who.effects, states, strict=True):
+        out |= dict(zip(e.organs, toxicity.STRUCTURES[e.structure].readings(q, state), strict=True))
+    return out
 
 
-__all__ = ["Course", "Protocol", "follow", "frozen", "protocol"]
+def _nothing(memory):
+    none = jnp.zeros_like(memory.level)
+    return rules.Entry(none, memory.level, none - 1, memory.planned)
+
+
+def _anyone(frame, protocol, carry, d):
+    """Whether anyone has a visit or a dose due."""
+    due = [((m.check <= d) & ~m.ended).any() for m in carry.memory]
+    visits = [m.any() for m in _planned_visits(frame, protocol, carry, d).values()]
+    return jnp.stack([*due, *visits]).any()
+
+
+def _planned_visits(frame, protocol, carry, d):
+    """Whether each subject has a planned visit today, by kind, (subject,) each; the last is a cycle after the last dose."""
+    first = carry.doses[0]
+    last = jnp.stack([t.last for t in carry.doses]).max(0)
+    # an infusion begins a cycle; tablets are taken by the calendar
+    if frame.packs[0] == 1:
+        begun, number = first.last, first.given
+    else:
+        begun = jnp.broadcast_to(frame.every * jnp.floor((d - 1) / frame.every), last.shape)
+        number = (begun / frame.every + 1).astype(int)
+    since = jnp.where(jnp.isfinite(begun), d - begun, -1.0)
+    inside = (since >= 0) & (since <= frame.every) & (d - last <= frame.every) & (d > 0)
+    at = jnp.clip(since, 0, frame.every).astype(int)
+    out = {}
+    for kind, (early, late, every) in protocol.visits.items():
+        row = jnp.where(number == 1, jnp.asarray(early)[at], jnp.asarray(late)[at])
+        out[kind] = inside & row & (number % every == 0)
+    return out
+
+
+def _decided(frame, protocol, who, carry, truth, d):
+    """The carry after a day's visits and decisions, and the ledger's entries."""
+    memory = tuple(_finished(frame, who, m, t, i, d) for i, (m, t) in enumerate(zip(carry.memory, carry.doses, strict=True)))
+    due = [(m.check <= d) & ~m.ended for m in memory]
+    held = jnp.stack([x & jnp.isfinite(m.fired).any(0) for x, m in zip(due, memory, strict=True)]).any(0)
+    visits = _planned_visits(frame, protocol, carry, d)
+    begun = jnp.stack([t.given for t in carry.doses]).any(0)
+    infused = [x for x, pack in zip(due, frame.packs, strict=True) if pack == 1]
+    asked = {"blood": jnp.stack([held, *infused]).any(0) & begun, "lvef": held & begun}
+    drawn = {kind: planned | asked.get(kind, held) for kind, planned in visits.items()}
+    contact = jnp.stack([*due, *drawn.values()]).any(0) & begun
+    seen = measure.seen(frame, who, truth, d)
+    looked = {o: drawn.get(frame.kinds[o], contact) for o in frame.organs}
+    x = measure.updated(frame, who, carry.x, seen, looked)
+    after, entries = _by_drug(protocol, memory, x, contact, d)
+    graded = {o: tally.seen(t, seen[o].grade, looked[o], d, carry.drawn) for o, t in carry.organs.items()}
+    told = tuple(
+        tally.decided(t, e.action, e.level, e.reason, d, CODES) for t, e in zip(carry.doses, entries, strict=True)
+    )
+    carry = carry._replace(memory=after, x=x, organs=graded, doses=told)
+    hys_law = carry.hys_law | (measure.hys_law(seen, contact) & drawn.get("blood", contact))
+    return carry._replace(hys_law=hys_law, drawn=jnp.where(drawn.get("blood", contact), d, carry.drawn)), entries
+
+
+def _finished(frame, who, memory, doses, i, d):
+    """Ends treatment when the planned cycles are over: by doses where they are made up, else by the calendar."""
+    over = doses.given >= who.cycles if frame.packs[i] == 1 else d >= who.cycles * frame.every
+    return memory._replace(ended=memory.ended | ((memory.check <= d) & over))
+
+
+def _by_drug(protocol, memory, x, contact, d):
+    memories, entries = [], []
+    for drug, m in zip(protocol.drugs, memory, strict=True):
+        gap = jnp.asarray(drug.gap)[(d % len(drug.gap)).astype(int)]
+        m, entry = rules.decide(drug.table, m, d, x, contact, gap)
+        memories.append(m)
+        entries.append(entry)
+    return tuple(memories), tuple(entries)
+
+
+def _dosed(frame, protocol, who, carry, truth, d):
+    """A day on, with its doses; and the doses (drug, subject), mg."""
+    dead = truth["ild"] >= DEATH if "ild" in truth else jnp.zeros(len(who.cycles), bool)
+    amounts, given, memory, counted = [], [], [], []
+    for i, drug in enumerate(protocol.drugs):
+        m, t = carry.memory[i], carry.doses[i]
+        on = (d - t.last < frame.packs[i]) & ~m.ended & ~dead & jnp.asarray(drug.on)[(d % len(drug.on)).astype(int)]
+        mg = jnp.where(on, jnp.asarray(drug.doses)[m.level], 0.0) * who.mg[i]
+        memory.append(m._replace(ended=m.ended | dead))
+        counted.append(tally.dosed(t, mg, d))
+        given.append(mg)
+        pace, c = who.paces[i], carry.amounts[i]
+        amounts.append(tuple(a * left + mg * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True)))
+    states = tuple(
+        toxicity.STRUCTURES[e.structure].advance(step, state, carry.amounts[e.part], given[e.part])
+        for e, step, state in zip(frame.effects, who.steps, carry.states, strict=True)
+    )
+    worst = {o: tally.lived(t, truth[o], frame.sides[o]) for o, t in carry.organs.items()}
+    moved = carry._replace(amounts=tuple(amounts), states=states, memory=tuple(memory), organs=worst, doses=tuple(counted))
+    return moved, jnp.stack(given)
+
+
+def frozen(frame, who, mg):
+    """True readings (organ -> (day, subject)) and mode amounts (a drug (day, mode, subject)) under fixed doses, ``mg`` (day,
+    drug, subject)."""
+
+    def day(carry, doses):
+        amounts, states = carry
+        truth = _truth(frame, who, states)
+        states = tuple(
+            toxicity.STRUCTURES[e.structure].advance(step, state, amounts[e.part], doses[e.part])
+            for e, step, state in zip(frame.effects, who.steps, states, strict=True)
+        )
+        after = tuple(
+            tuple(a * left + dose * gain for a, left, gain in zip(c, pace.left, pace.gain, strict=True))
+            for c, pace, dose in zip(amounts, who.paces, doses, strict=True)
+        )
+        return (after, states), (truth, tuple(jnp.stack(c) for c in amounts))
+
+    begin = tuple(start_of(pace, ())[0] for pace in who.paces), who.starts
+    return jax.lax.scan(day, begin, mg)[1]
+
+
+__all__ = ["Course", "Drug", "Protocol", "follow", "frozen", "protocol"]

@@ -12,8 +12,11 @@ for all subjects:
    ends. No level is ever raised again.
 """
 
+from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,7 +28,7 @@ NOTHING, GIVEN, HELD, STOPPED = range(4)
 SAME, DOWN, STOP, TO = 0, 1, 2, 3
 NEVER = np.inf
 # Room that a table has at least, so that most tables have one shape.
-EPISODES, CONDITIONS = 4, 3
+EPISODES, CONDITIONS = 4, 2
 
 
 class Conditions(NamedTuple):
@@ -79,12 +82,17 @@ class Entry(NamedTuple):
     planned: jnp.ndarray
 
 
-def table(rules, size=None):
-    """The `Table` of `library.rules.Rules`, filled up to ``size`` rules so that tables of one size share a program."""
-    rows, count = rules.rules, max(size or 1, len(rules.rules))
-    each = [*rows, *[None] * (count - len(rows))]
-    episodes = max([EPISODES, *(len(r.levels) for r in rows)])
-    conditions = max([CONDITIONS, *(len(c) for r in rows for c in (r.trigger, r.resume))])
+def table(rules, size=None, rows=None):
+    """The `Table` of `library.rules.Rules`, filled up to ``size`` rules so that tables of one size share a program.
+
+    ``rows``: (organ, feature) -> row of the features that `decide` is given, the first of which is for what is not measured;
+    default: those of `features`.
+    """
+    of = {(o, f): i for i, (o, f) in enumerate(product(ORGANS, FEATURES))} if rows is None else rows
+    known, count = [_joined(r) for r in rules.rules], max(size or 1, len(rules.rules))
+    each = [*known, *[None] * (count - len(known))]
+    episodes = max([EPISODES, *(len(r.levels) for r in known)])
+    conditions = max([CONDITIONS, *(len(c) for r in known for c in (r.trigger, r.resume))])
 
     def column(get, empty):
         return np.array([empty if r is None else get(r) for r in each])
@@ -96,8 +104,8 @@ def table(rules, size=None):
         return [level(r.levels[min(i, len(r.levels) - 1)]) for i in range(episodes)]
 
     return Table(
-        trigger=_stacked([r.trigger if r else None for r in each], conditions),
-        resume=_stacked([r.resume if r else () for r in each], conditions),
+        trigger=_stacked([r.trigger if r else None for r in each], conditions, of),
+        resume=_stacked([r.resume if r else () for r in each], conditions, of),
         action=column(lambda r: ("none", *ACTIONS).index(r.action), 0),
         recheck=column(lambda r: r.recheck_days, 7.0),
         longest=column(lambda r: r.max_hold_days, NEVER),
@@ -112,7 +120,24 @@ def table(rules, size=None):
     )
 
 
-def _stacked(rows, width):
+def _joined(rule):
+    """A rule whose conditions on one feature are one interval, where they can be."""
+    return replace(rule, trigger=_intervals(rule.trigger), resume=_intervals(rule.resume))
+
+
+def _intervals(conditions):
+    out = []
+    for c in conditions:
+        same = [i for i, o in enumerate(out) if (o.organ, o.feature, o.open) == (c.organ, c.feature, c.open)]
+        if same:
+            other = out[same[0]]
+            out[same[0]] = replace(c, low=max(c.low, other.low), high=min(c.high, other.high))
+        else:
+            out.append(c)
+    return tuple(out)
+
+
+def _stacked(rows, width, index):
     """``None``: never true; missing conditions: always."""
     cells = [[*(row or ()), *[None] * (width - len(row or ()))] for row in rows]
     never = [row is None for row in rows]
@@ -120,7 +145,7 @@ def _stacked(rows, width):
     def column(get, empty):
         return np.array([[empty if c is None else get(c) for c in row] for row in cells])
 
-    of = column(lambda c: len(FEATURES) * ORGANS.index(c.organ) + FEATURES.index(c.feature), -1)
+    of = column(lambda c: index.get((c.organ, c.feature), 0), -1)
     low, high = column(lambda c: c.low, -np.inf), column(lambda c: c.high, np.inf)
     low[never], high[never] = np.inf, -np.inf
     return Conditions(of, low, high, column(lambda c: c.open, False))
@@ -146,7 +171,7 @@ def features(values, grades, baselines):
     return jnp.stack(rows)
 
 
-def decide(table, memory, day, x, looked, every):
+def decide(table, memory, day, x, looked, gap):
     """One day of one drug.
 
     Parameters
@@ -158,8 +183,8 @@ def decide(table, memory, day, x, looked, every):
         Of the day's measurements, `features`.
     looked : (subject,) bool
         Whether they are taken; they always are where a dose is due.
-    every : number
-        Days between planned doses.
+    gap : number
+        Days from this one to the next planned dose.
 
     Returns
     -------
@@ -167,20 +192,19 @@ def decide(table, memory, day, x, looked, every):
     entry : Entry
     """
     due = (memory.check <= day) & ~memory.ended
-    fired, since = _fire(table, memory, day, x, looked | due, due)
+    fired, since, all_ = _each_rule(table, memory, day, x, looked | due, due)
+    clear = due & ~all_.holds & ~all_.stops
+    out = clear & (all_.level >= table.count)
+    ends = all_.stops | all_.spent | out
+    holds, gives = all_.holds & ~ends, clear & ~out
+    level, lowered = jnp.where(clear, all_.level, memory.level), jnp.where(clear, all_.lowers, NONE)
+    first = jnp.minimum(all_.ender, jnp.where(out, lowered, NONE))
+    reason = jnp.where(ends, first, jnp.where(holds, all_.holder, lowered))
+    again = jnp.where(table.made_up, day + all_.recheck, day + gap)
     on = jnp.isfinite(fired) & ~memory.ended
-    stopping = on & _acts(table, "stop")
-    holding = on & _acts(table, "hold") & ~_hold(table.resume, x, missing=True) & due
-    spent = holding & ((day - fired >= table.longest[:, None]) | (day - memory.planned >= table.delay))
-    clear = due & ~holding.any(0) & ~stopping.any(0)
-    level, lowered = _level(table, memory, on & clear, day - fired)
-    out = clear & (level >= table.count)
-    ends = stopping.any(0) | spent.any(0) | out
-    holds, gives = holding.any(0) & ~ends, clear & ~out
-    reason = jnp.where(ends, _first(stopping | spent | (lowered & out)), jnp.where(holds, _first(holding), _first(lowered)))
     after = Memory(
-        planned=jnp.where(gives, day + every, memory.planned),
-        check=jnp.where(gives, day + every, jnp.where(holds, _again(table, memory, holding, day, every), memory.check)),
+        planned=jnp.where(gives, day + gap, memory.planned),
+        check=jnp.where(gives, day + gap, jnp.where(holds, again, memory.check)),
         level=jnp.where(gives, level, memory.level).astype(jnp.int8),
         ended=memory.ended | ends,
         fired=jnp.where(gives, NEVER, fired),
@@ -188,53 +212,97 @@ def decide(table, memory, day, x, looked, every):
         since=since,
     )
     action = jnp.where(ends, STOPPED, jnp.where(holds, HELD, jnp.where(gives, GIVEN, NOTHING)))
-    shown = jnp.where(action == NOTHING, -1, reason)
+    shown = jnp.where((action == NOTHING) | (reason == NONE), -1, reason)
     return after, Entry(action.astype(jnp.int8), after.level, shown.astype(jnp.int8), memory.planned)
 
 
-def _fire(table, memory, day, x, seen, due):
-    """Days the rules fired and days since when their triggers are seen, (rule, subject) each."""
-    hit = _hold(table.trigger, x, missing=False)
-    since = jnp.where(seen, jnp.where(hit, jnp.minimum(memory.since, day), NEVER), memory.since)
-    lasting = hit & seen & (day - since >= table.persists[:, None])
-    fires = lasting & (table.action > 0)[:, None] & (table.any_visit[:, None] | due)
-    return jnp.where(fires, jnp.minimum(memory.fired, day), memory.fired), since
+class _All(NamedTuple):
+    """What all rules say together, (subject,) each: whether one stops, one holds, one held too long; the soonest re-check; the
+    lowest level; and the first rule that ends treatment, holds, lowers the level (`NONE`)."""
+
+    stops: jnp.ndarray
+    holds: jnp.ndarray
+    spent: jnp.ndarray
+    recheck: jnp.ndarray
+    level: jnp.ndarray
+    ender: jnp.ndarray
+    holder: jnp.ndarray
+    lowers: jnp.ndarray
 
 
-def _acts(table, action):
-    return (table.action == 1 + ACTIONS.index(action))[:, None]
+def _each_rule(table, memory, day, x, seen, due):
+    """Days the rules fired and days since when their triggers are seen, (rule, subject) each; and what they say."""
+    no, now = jnp.zeros(due.shape, bool), memory.level.astype(jnp.int32)
+    none = jnp.full(due.shape, NONE, jnp.int32)
+    rows = {k: jnp.asarray(v) for k, v in table._asdict().items() if k in _BY_RULE}
+    rows |= {k: Conditions(*map(jnp.asarray, getattr(table, k))) for k in ("trigger", "resume")}
+
+    begin = _All(no, no, no, jnp.full(due.shape, NEVER, rows["recheck"].dtype), now, none, none, none)
+
+    # rule by rule: what a rule needs of a cohort stays in the cache, and a rule that nobody meets costs little
+    def rule(all_, row):
+        r, i, fired, since, episodes = row
+        hit = _hold(r["trigger"], x, missing=False)
+        since = jnp.where(seen, jnp.where(hit, jnp.minimum(since, day), NEVER), since)
+        fires = hit & seen & (day - since >= r["persists"]) & (r["action"] > 0) & (r["any_visit"] | due)
+        fired = jnp.where(fires, jnp.minimum(fired, day), fired)
+        on = jnp.isfinite(fired) & ~memory.ended
+        add = lambda said: _with(said, table, memory, day, x, due, (r, i, on, day - fired, episodes))  # noqa: E731
+        return jax.lax.cond(on.any(), add, lambda said: said, all_), (fired, since)
+
+    index = jnp.arange(len(table.action), dtype=jnp.int32)
+    all_, (fired, since) = jax.lax.scan(rule, begin, (rows, index, memory.fired, memory.since, memory.episodes))
+    return fired, since, all_
 
 
-def _again(table, memory, holding, day, every):
-    """The day a held dose is due again: by its rules' checks, or with the next planned dose where it is not made up."""
-    checked = day + jnp.min(jnp.where(holding, table.recheck[:, None], NEVER), 0)
-    return jnp.where(table.made_up, checked, memory.planned + every * (jnp.floor((day - memory.planned) / every) + 1))
+def _with(all_, table, memory, day, x, due, rule):
+    """`_All` with one more rule: (its row, its index, for whom it has fired, days since, episodes before)."""
+    r, i, on, since, episodes = rule
+    now = memory.level.astype(jnp.int32)
+    holding = on & _acts(r, "hold") & ~_hold(r["resume"], x, missing=True) & due
+    spent = holding & ((since >= r["longest"]) | (day - memory.planned >= table.delay))
+    stopping = on & _acts(r, "stop")
+    wanted = jnp.where(on, _wanted(table, r, now, episodes, since), now)
+    return _All(
+        stops=all_.stops | stopping,
+        holds=all_.holds | holding,
+        spent=all_.spent | spent,
+        recheck=jnp.where(holding, jnp.minimum(all_.recheck, r["recheck"]), all_.recheck),
+        level=jnp.maximum(all_.level, wanted),
+        ender=jnp.where(stopping | spent, jnp.minimum(all_.ender, i), all_.ender),
+        holder=jnp.where(holding, jnp.minimum(all_.holder, i), all_.holder),
+        lowers=jnp.where(wanted > now, jnp.minimum(all_.lowers, i), all_.lowers),
+    )
+
+
+_BY_RULE = ("action", "recheck", "longest", "levels", "late", "late_level", "persists", "any_visit")
+NONE = 127  # no rule
+
+
+def _acts(row, action):
+    return row["action"] == 1 + ACTIONS.index(action)
 
 
 def _hold(conditions, x, missing):
-    """Whether all conditions of each rule hold, (rule, subject); a feature that was not measured counts as ``missing``."""
-    value = x[jnp.maximum(conditions.of, 0)]
-    low, high, open_ = (a[..., None] for a in (conditions.low, conditions.high, conditions.open))
-    true = jnp.where(open_, (value > low) & (value < high), (value >= low) & (value <= high))
-    true = jnp.where(jnp.isnan(value), missing, true)
-    unused = (conditions.of < 0)[..., None]
-    return jnp.where(unused, low <= high, true).all(1)
+    """Whether all conditions of a rule hold, (subject,); a feature that was not measured counts as ``missing``."""
+    fine = True
+    for of, low, high, open_ in zip(*map(jnp.unstack, conditions), strict=True):
+        value = jax.lax.dynamic_index_in_dim(x, jnp.maximum(of, 0), keepdims=False)
+        inside = jnp.where(open_, (value > low) & (value < high), (value >= low) & (value <= high))
+        inside = inside | (jnp.isnan(value) & missing)
+        fine = fine & jnp.where(of < 0, low <= high, inside)
+    return fine
 
 
-def _level(table, memory, resolved, since):
-    """The level each subject is given at, and which rules lower it, (rule, subject)."""
-    episode = jnp.minimum(memory.episodes, table.levels.shape[1] - 1).astype(int)
-    said = jnp.take_along_axis(jnp.asarray(table.levels), episode, 1)
-    said = jnp.where(since > table.late[:, None], table.late_level[:, None], said)
-    now = memory.level.astype(int)
-    wanted = jnp.where(said >= TO, jnp.maximum(said - TO, now), jnp.where(said == STOP, table.count, now + (said == DOWN)))
-    wanted = jnp.where(resolved, wanted, now)
-    return wanted.max(0), resolved & (wanted > now)
-
-
-def _first(rules):
-    """Index of the first rule that is true, -1 for none."""
-    return jnp.where(rules.any(0), jnp.argmax(rules, 0), -1)
+def _wanted(table, row, now, episodes, since):
+    """The level that a rule asks for, (subject,)."""
+    said = jnp.unstack(row["levels"])
+    level = said[-1]
+    for k in range(len(said) - 2, -1, -1):
+        level = jnp.where(episodes <= k, said[k], level)
+    level = jnp.where(since > row["late"], row["late_level"], level)
+    lowered = jnp.where(level == STOP, table.count, now + (level == DOWN))
+    return jnp.where(level >= TO, jnp.maximum(level - TO, now), lowered).astype(now.dtype)
 
 
 __all__ = ["GIVEN", "HELD", "NOTHING", "STOPPED", "Entry", "Memory", "Table", "begin", "decide", "features", "table"]

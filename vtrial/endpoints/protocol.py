@@ -1,4 +1,4 @@
-"""The hard look under a protocol's dose rules: subjects sampled one by one, dosed as their counts allow."""
+"""The hard look at a whole arm: subjects sampled one by one, dosed as their organs allow under the protocol's rules."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import population
-from ..conduct import rules
-from ..conduct.course import body
-from ..conduct.protocol import follow, protocol
-from ..conduct.treatment import cycles_given
+from ..conduct import protocol, tally
+from ..conduct.measure import rows
+from ..library import organs, reporting
 from . import hard
+from .people import flat, frame, people
 from .replicate import in_chunks, padded
 
 # Tables of fewer rules are filled up, so that a protocol with other rules needs no new program.
@@ -22,87 +21,104 @@ RULES = 24
 class Numbers(NamedTuple):
     """What may differ between protocols of one frame: the protocol itself and the time on treatment (cycle,)."""
 
-    protocol: object
+    protocol: protocol.Protocol
     shares: np.ndarray
 
 
-def numbers(setting, known):
-    """The `Numbers` of a setting under `library.rules.Rules`."""
-    return Numbers(protocol(setting.plan, known, setting.limits, RULES), setting.shares)
+def numbers(arm, known=None):
+    """The `Numbers` of an `arm.Arm`, under a tuple of `library.rules.Rules`, one a drug, other than its own."""
+    return Numbers(protocol.protocol(arm, known or arm.rules, RULES), arm.shares)
 
 
-def courses(frame, numbers, values, key, subjects):
-    """The `conduct.protocol.Course` of sampled subjects of an arm, dealt like `hard.look` deals them, over the days of the
-    plan's cycles."""
-    names = population.score_names(frame.population, frame.pk, frame.fx)
-    scores = population.deal(key, subjects, [*names, "treatment"])
-    covs = population.covariates(frame.population, scores)
-    p = population.individuals(frame.pk, scores, covs)
-    q = population.individuals(frame.fx, scores, covs, values)
-    of = body(frame.pk.structure, frame.fx.structure, p, q, frame.infusion)
-    mg = covs["WT"] if frame.per_kg else jnp.ones_like(q["MTT"])
-    cycles = cycles_given(numbers.shares, scores["treatment"])
-    sigma, days = values.get("sigma.log", frame.fx.sigma["log"]), frame.every * frame.cycles
-
-    def noise(d):
-        # the same as `hard.look` has on that day of the study, which counts from 1
-        return sigma * hard.errors_on(key, subjects, d.astype(int) + 1)
-
-    return follow(of, numbers.protocol, mg, jnp.log(q["CIRC0"]), noise, cycles, days, frame.every)
+def courses(arm, numbers, values, keys, subjects, keep=False):
+    """The `conduct.protocol.Course` of sampled subjects over the days of the arm's cycles; arguments as of `people`."""
+    of, days = frame(arm), arm.every * arm.cycles
+    who = people(arm, of, numbers.shares, values, keys, subjects, days)
+    return protocol.follow(of, numbers.protocol, who, days, keep)
 
 
-STATISTICS = (
-    "thrombocytopenia_any",
-    "thrombocytopenia_grade3plus",
-    "dose_intensity",
-    "dose_reduced",
-    "dose_delayed",
-    "discontinued_ae",
-)
+def statistics(arm, known, values, key, *, replicates, tick=lambda n: None):
+    """Statistics over replicates of an arm of its published size, name -> (replicate,), and the subjects that failed.
 
-
-def summary(course, every, size):
-    """`STATISTICS` of the first ``size`` subjects of a `Course`, (statistic,), and how many courses were not finite.
-
-    Dose intensity is what was given over what the plan would have given until a cycle after the last dose. Shares are of
-    subjects whose course is finite.
+    ``values``: card path -> replacements, each (replicate,) or scalar; ``known`` the dose rules of each drug.
     """
-    sound = jnp.isfinite(course.level).all(0) & (jnp.arange(len(course.given)) < size)
-    action = course.ledger.action
-    mine = action == rules.GIVEN
-    last = jnp.max(jnp.where(mine, jnp.arange(len(action))[:, None], 0), 0)
-    first = jnp.max(course.mg[:1], 0)
-    planned = first * (last + every) / every
-    each = (
-        course.worst >= 1,
-        course.worst >= 3,
-        course.mg.sum(0) / planned,
-        (mine & (course.ledger.level > 0)).any(0),
-        (action == rules.HELD).any(0),
-        (action == rules.STOPPED).any(0),
-    )
-    count = jnp.maximum(sound.sum(), 1)
-    return jnp.stack([jnp.where(sound, e, 0).sum() / count for e in each]), (jnp.arange(len(sound)) < size).sum() - sound.sum()
-
-
-def statistics(setting, known, values, key, *, replicates, tick=lambda n: None):
-    """`STATISTICS` over replicates of an arm of its published size, (replicate, statistic), and the subjects that failed.
-
-    ``values`` are card replacements, each (replicate,) or scalar; ``known`` the dose rules.
-    """
-    frame, _ = hard.split(setting)
-    told, arm, size = numbers(setting, known), hard.arm_key(key, setting), setting.n
-    run = _compiled(frame, padded(size))
-    return in_chunks(lambda v, index: run(told, v, arm, index, size), values, size, replicates, tick)
+    told, of, size = numbers(arm, known), hard.arm_key(key, arm), arm.n
+    run = _compiled(arm, padded(size))
+    plain = {(path, name): v for path, known in values.items() for name, v in known.items()}
+    found, failed = in_chunks(lambda v, index: run(told, v, of, index, size), plain, size, replicates, tick)
+    return dict(zip(names(arm), found.T, strict=True)), failed
 
 
 @lru_cache(maxsize=64)
-def _compiled(frame, size):
-    def one(numbers, values, key, index, count):
-        course = courses(frame, numbers, values, jax.random.fold_in(key, index), jnp.arange(size))
-        return summary(course, frame.every, count)
+def _compiled(arm, size):
+    def run(numbers, values, key, index, count):
+        keys, subjects = flat(key, index, size)
+        spread = {}
+        for (path, name), v in values.items():
+            spread.setdefault(path, {})[name] = jnp.repeat(v, size)
+        course = courses(arm, numbers, spread, keys, subjects)
+        each = jnp.stack(list(summary(arm, course).values()))
+        sound = jnp.isfinite(each).all(0) & (subjects < count)
+        weight = sound.reshape(len(index), size)
+        total = jnp.where(sound, each, 0.0).reshape(-1, len(index), size).sum(-1)
+        return (total / jnp.maximum(weight.sum(1), 1)).T, ((subjects < count) & ~sound).reshape(len(index), size).sum(1)
 
-    return jax.jit(jax.vmap(one, (None, 0, None, 0, None)))
+    return jax.jit(run)
 
 
-__all__ = ["STATISTICS", "courses", "numbers", "statistics", "summary"]
+def names(arm):
+    """Names of an arm's statistics."""
+    return [n for n, _ in _named(arm)]
+
+
+def summary(arm, course):
+    """What each subject adds to the statistics, name -> (subject,): truth values, and numbers of which the mean is told."""
+    return {n: jnp.asarray(get(course), float) for n, get in _named(arm)}
+
+
+def _named(arm):
+    """(name, what a subject adds to it) of every statistic of an arm."""
+    for organ in arm.organs:
+        if not organ.startswith(organs.OTHER):
+            yield from _of_organ(organs.EVENTS.get(organ, organ), organ)
+    for organ in reporting.shares():
+        if organ in arm.organs:
+            event = organs.EVENTS.get(organ, organ)
+            yield f"{event}_reported_any", lambda c, o=organ: c.reported[o] >= 1
+            yield f"{event}_reported_grade3plus", lambda c, o=organ: c.reported[o] >= tally.SEVERE
+    if set(organs.LIVER) <= set(arm.organs):
+        yield "hys_law", lambda c: c.hys_law
+    for part, p in enumerate(arm.parts):
+        for name, get in _DOSES.items():
+            yield f"{name} {p.drug}", lambda c, part=part, get=get: get(c.doses[part], arm.parts[part], arm.every)
+    for name in ("dose_reduced", "dose_delayed", "discontinued_ae"):
+        yield name, lambda c, get=_DOSES[name]: sum(get(d, None, None) for d in c.doses) > 0
+    yield "dose_intensity", lambda c: sum(_intensity(d, p, arm.every) for d, p in zip(c.doses, arm.parts, strict=True)) / len(
+        c.doses
+    )
+
+
+def _of_organ(event, organ):
+    """Rates of any grade and of grade 3 or more as measured, episodes and days of the latter."""
+    yield f"{event}_any", lambda c: c.organs[organ].worst >= 1
+    yield f"{event}_grade3plus", lambda c: c.organs[organ].worst >= tally.SEVERE
+    yield f"{event}_episodes3plus", lambda c: c.organs[organ].episodes
+    yield f"{event}_days3plus", lambda c: c.organs[organ].days
+
+
+def _intensity(doses, part, every):
+    """What was given over what the plan would have given until a cycle after the last decision, (subject,)."""
+    decided = doses.last + every if part.pack == 1 else doses.last + part.pack
+    days = jnp.asarray(np.cumsum(np.tile(part.on, -(-4000 // len(part.on)))), float)
+    planned = decided / part.gap[0] if part.pack == 1 else days[jnp.clip(decided - 1, 0, 3999).astype(int)]
+    return jnp.where(doses.first > 0, doses.mg / (jnp.maximum(planned, 1) * jnp.maximum(doses.first, 1e-30)), 0.0)
+
+
+_DOSES = {
+    "dose_intensity": _intensity,
+    "dose_reduced": lambda d, *_: d.reduced,
+    "dose_delayed": lambda d, *_: d.held,
+    "discontinued_ae": lambda d, *_: d.stopped >= 0,
+}
+
+__all__ = ["Numbers", "courses", "names", "numbers", "rows", "statistics", "summary"]

@@ -25,6 +25,8 @@ _ONE = {"CL": "L/day", "V1": "L"}
 _TWO = _ONE | {"Q": "L/day", "V2": "L"}
 _THREE = _TWO | {"Q3": "L/day", "V3": "L"}
 _KA, _MM = {"KA": "1/day"}, {"VMAX": "mg/day", "KM": "mg/L"}
+_HEARD = {"KE0": "1/day"}
+_MARKER = {"BASE": "1", "KOUT": "1/day", "SLOPE": "L/mg"}
 _RELEASE = {"KREL": "1/day", "KRELX": "1", "KRELF": "1", "YIELD": "1", "CLD": "L/day", "VD": "L"}
 UNITS = {
     "one_cmt_iv": _ONE,
@@ -40,6 +42,14 @@ UNITS = {
     "kpd": {"KDE": "1/day"},
     "metabolite_chain": _KA | {f"{k}{i}": u for i in (1, 2, 3) for k, u in (("CL", "L/day"), ("V", "L"))},
     "friberg": {"CIRC0": "1e9/L", "MTT": "day", "GAM": "1", "SLOPE": "L/mg", "KS": "1/day", "KD": "L/mg/day"},
+    "turnover": _HEARD | {f"{k}_{m}": unit for m in ("ALT", "AST", "BIL") for k, unit in _MARKER.items()},
+    "decline": _HEARD | {"BASE": "1", "SLOPE": "L/mg"},
+    "hazard": _HEARD
+    | {"HAZ": "1", "SHAPE": "1", "SCALE": "day", "CREF": "mg/L", "POWER": "1"}
+    | {"P2": "1", "P3": "1", "P4": "1", "P5": "1", "WORSEN": "1/day", "RECOVERY": "day"},
+    "ordinal": _HEARD
+    | {"CREF": "mg/L", "POWER": "1", "SHIFT": "1", "BLOCK": "day", "LENGTH": "day"}
+    | {"B1": "1", "B2": "1", "B3": "1", "B4": "1"},
 }
 COVARIATES = {
     "WT": "kg",
@@ -57,12 +67,15 @@ COVARIATES = {
     "CRCL": "mL/min",
     "ALP": "U/L",
     "BILI": "umol/L",
+    "LUNGCOMORB": "1",
+    "TSD": "year",
 }
 FORMS = ("cv%", "sd", "variance")
-# How a covariate x enters: (x/reference)^c, exp(c (x - reference)), 1 + c (x - reference), or c where x is one.
-EFFECTS = ("power", "exponential", "linear", "categorical")
-# Parameters that may be negative or zero.
-ANY_SIGN = ("KRELX",)
+# How a covariate x enters: (x/reference)^c, exp(c (x - reference)), 1 + c (x - reference), c where x is one, or c where x is
+# below or above the reference.
+EFFECTS = ("power", "exponential", "linear", "categorical", "below", "above")
+# Parameters that may be negative or zero; their random effects add.
+ANY_SIGN = ("KRELX", "POWER", "SHIFT", "B1", "B2", "B3", "B4", "P2", "P3", "P4", "P5", "WORSEN")
 # Where a random effect acts: on the logarithm, on the logit between 0 and ``upper``, on the parameter itself (its spread
 # then in the parameter's unit), or on the logarithm through a Box-Cox of shape ``shape``.
 ETAS = ("lognormal", "logitnormal", "normal", "boxcox")
@@ -238,7 +251,7 @@ def _effects(sheet, rows, known):
         fine = sheet.choice(row["on"], f"{where}.on", known) & sheet.choice(row["of"], f"{where}.of", COVARIATES)
         if fine & sheet.choice(row["form"], f"{where}.form", EFFECTS):
             unit = COVARIATES[row["of"]]
-            slope = "1" if row["form"] in ("power", "categorical") else f"1/({unit})"
+            slope = "1" if row["form"] in ("power", "categorical", "below", "above") else f"1/({unit})"
             low = 0 if row["form"] == "power" else None
             reference = sheet.number(row["reference"], f"{where}.reference", unit, sourced=False, low=low)
             coefficient = sheet.number(row["coefficient"], f"{where}.coefficient", slope)

@@ -14,6 +14,7 @@ from ..errors import bad, unknown
 
 PACKAGE = Path(__file__).resolve().parent.parent
 GRADING = "models/grading/ctcae.toml"
+REPORTING = "models/grading/reporting.toml"
 KINDS = {
     "drugs": ("models/drugs", "drug.toml"),
     "populations": ("models/populations", None),

@@ -5,10 +5,11 @@ again every ``recheck_days``, and given again at the ``level`` said; or treatmen
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..errors import unknown
-from .files import locate
-from .schema import SOURCED, Sheet
+from .files import locate, names
+from .schema import SOURCED, Sheet, _join
 
 ORGANS = (
     "platelets",
@@ -125,18 +126,72 @@ def read(path):
     sheet = Sheet(path)
     data = sheet.data
     sheet.keys(data, "", ("drug", "levels", "rule"), ("title", "made_up", "recheck", "longest_delay"))
-    recheck = sheet.number(data["recheck"], "recheck", "day", low=0) if "recheck" in data else 7.0
-    delay = sheet.number(data["longest_delay"], "longest_delay", "day", low=0) if "longest_delay" in data else _INF
-    table = data.get("levels", {})
-    sheet.keys(table, "levels", ("values", "unit"), SOURCED)
-    sheet.source(table, "levels")
-    levels = tuple(float(v) for v in table.get("values", ()))
-    if list(levels) != sorted(set(levels), reverse=True) or not levels:
-        sheet.fault("levels.values", f"are {list(levels)}; doses are needed, the highest first, none twice")
-    rules = [_rule(sheet, row, f"rule[{i}]", levels, recheck) for i, row in enumerate(data.get("rule", []))]
-    _contradictions(sheet, [(i, r) for i, r in enumerate(rules) if r])
+    frame, recheck = _frame(sheet, data, "", Rules(data.get("drug", ""), (), ()))
+    rules = [_rule(sheet, row, f"rule[{i}]", frame.levels, recheck) for i, row in enumerate(data.get("rule", []))]
+    _contradictions(sheet, [(f"rule[{i}]", r) for i, r in enumerate(rules) if r])
     sheet.done()
-    return Rules(data["drug"], levels, tuple(rules), delay, bool(data.get("made_up", True)))
+    return replace(frame, rules=tuple(rules))
+
+
+def of_trial(sheet, data, drugs):
+    """drug -> `Rules` of the drugs of a trial: the labels', unless its ``[dose_rules.DRUG]`` says ``label = false``, with the
+    trial's own ``[[rule]]`` rows in place of those of the same ``id`` and after the others.
+
+    Faults are recorded on the `Sheet` of the trial.
+    """
+    tables = data.get("dose_rules", {})
+    for name in tables:
+        sheet.choice(name, f"dose_rules.{name}", drugs)
+    out = {}
+    for drug in drugs:
+        label = _label(drug, tables.get(drug, {}))
+        frame, recheck = _frame(sheet, tables.get(drug, {}), f"dose_rules.{drug}", label)
+        out[drug] = replace(frame, rules=_merged(sheet, data.get("rule", []), drug, frame, recheck, list(drugs)))
+    for i, row in enumerate(data.get("rule", [])):
+        sheet.choice(row.get("drug", next(iter(drugs), None)), f"rule[{i}].drug", drugs)
+    return {drug: rules for drug, rules in out.items() if rules.levels}
+
+
+def _label(drug, table):
+    known = names("drugs")
+    path = locate("drugs", drug).parent / "rules.toml" if drug in known or Path(drug).exists() else None
+    if path is None or not path.is_file():
+        return Rules(drug, (), ())
+    label = read(path)
+    return label if table.get("label", True) else replace(label, rules=())
+
+
+def _merged(sheet, rows, drug, frame, recheck, drugs):
+    own = []
+    for i, row in enumerate(rows):
+        if row.get("drug", drugs[0] if len(drugs) == 1 else None) == drug:
+            body = {k: v for k, v in row.items() if k != "drug"}
+            own.append((f"rule[{i}]", _rule(sheet, body, f"rule[{i}]", frame.levels, recheck)))
+        elif "drug" not in row and len(drugs) > 1 and drug == drugs[0]:
+            sheet.fault(f"rule[{i}].drug", f"is missing; one of {', '.join(drugs)}")
+    own = [(where, r) for where, r in own if r]
+    mine = {r.id: r for _, r in own}
+    kept = [(f"label {r.id}", r) for r in frame.rules if r.id not in mine]
+    _contradictions(sheet, [*kept, *own])
+    label = [mine.pop(r.id, r) for r in frame.rules]
+    return (*label, *mine.values())
+
+
+def _frame(sheet, data, where, base):
+    """A copy of ``base`` with a table's levels, delay and making up, and days between re-checks."""
+    if base.levels or where:
+        sheet.keys(data, where, (), ("label", "levels", "made_up", "recheck", "longest_delay"))
+    recheck = sheet.number(data["recheck"], _join(where, "recheck"), "day", low=0) if "recheck" in data else 7.0
+    longest = _join(where, "longest_delay")
+    delay = sheet.number(data["longest_delay"], longest, "day", low=0) if "longest_delay" in data else base.delay
+    levels, key = base.levels, _join(where, "levels")
+    if "levels" in data:
+        sheet.keys(data["levels"], key, ("values", "unit"), SOURCED)
+        sheet.source(data["levels"], key)
+        levels = tuple(float(v) for v in data["levels"].get("values", ()))
+        if list(levels) != sorted(set(levels), reverse=True) or not levels:
+            sheet.fault(f"{key}.values", f"are {list(levels)}; doses are needed, the highest first, none twice")
+    return replace(base, levels=levels, delay=delay, made_up=bool(data.get("made_up", base.made_up))), recheck
 
 
 def _rule(sheet, row, where, doses, recheck):
@@ -184,19 +239,25 @@ def _conditions(sheet, organ, tests, where, extra=(), known=_TESTS):
 
 
 def _contradictions(sheet, rules):
+    """Faults of pairs (where it stands, rule)."""
     for k, (i, rule) in enumerate(rules):
         before = rules[:k]
         if rule.id in [r.id for _, r in before]:
-            sheet.fault(f"rule[{i}].id", f"{rule.id!r} is told twice")
+            sheet.fault(_key(i, "id"), f"{rule.id!r} is told twice")
         hit = _hit(rule)
         worse = [g for g in range(1, 6) if _grades(rule.resume, g) and (g in hit or g > max(hit, default=5))]
         if rule.action == "hold" and worse:
-            sheet.fault(f"rule[{i}].resume", f"grade {worse[0]} resumes what {sorted(hit)} holds; it must be a lower grade")
+            sheet.fault(_key(i, "resume"), f"grade {worse[0]} resumes what {sorted(hit)} holds; it must be a lower grade")
         for j, other in before:
             shared = sorted(hit & _hit(other)) if _alike(rule, other) else []
             if shared and (rule.action, rule.levels) != (other.action, other.levels):
-                said = f"{other.action}, level {'/'.join(map(str, other.levels))} (rule[{j}])"
-                sheet.fault(f"rule[{i}].level", f"grade {shared[0]} of {rule.trigger[0].organ} has another rule: {said}")
+                said = f"{other.action}, level {'/'.join(map(str, other.levels))} ({j})"
+                sheet.fault(_key(i, "level"), f"grade {shared[0]} of {rule.trigger[0].organ} has another rule: {said}")
+
+
+def _key(where, field):
+    """The key of a row's field; a rule of the label has no row in the file."""
+    return where if where.startswith("label") else f"{where}.{field}"
 
 
 def _alike(one, other):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import units
 from ..errors import Fault, InputError
+from . import rules
 from .files import GRADING, bibliography, digest, locate, read_toml, root
 from .schema import SOURCED, Sheet
 
@@ -32,21 +33,32 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Visits:
-    """Days of a cycle (day 1 is the dose) on which an organ is looked at, in the first and in later cycles."""
+    """Days of a cycle (day 1 is the dose) on which an organ is looked at, in the first and in later cycles; ``every``: only
+    in each so many cycles."""
 
     first_cycle: tuple
     later_cycles: tuple
+    every: int = 1
 
 
 @dataclass(frozen=True)
 class Arm:
+    """``drugs``: (name, regimen) of each drug; ``drug`` and ``regimen`` are those of the only one, or all joined by ``+``."""
+
     id: str
     title: str
-    drug: str
-    regimen: str
+    drugs: tuple
     n: int
     treatment: Treatment
     alternatives: dict = field(default_factory=dict, hash=False)
+
+    @property
+    def drug(self):
+        return "+".join(name for name, _ in self.drugs)
+
+    @property
+    def regimen(self):
+        return " + ".join(words for _, words in self.drugs)
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ class Trial:
     alternatives: dict = field(hash=False)
     arms: dict = field(hash=False)
     rows: dict = field(hash=False)
+    rules: dict = field(default_factory=dict, hash=False)  # drug -> its `rules.Rules` in this trial
 
 
 def load(name):
@@ -103,7 +116,7 @@ def read(path):
     sheet, path = Sheet(path), Path(path)
     data = sheet.data
     required = ("name", "title", "population", "grading", "lower_limit", "visits", "arm")
-    sheet.keys(data, "", required, ("nct", "phase", "default_problem"))
+    sheet.keys(data, "", required, ("nct", "phase", "default_problem", "rule", "dose_rules"))
     if "grading" in data:
         sheet.source(data["grading"], "grading")
         sheet.choice(data["grading"].get("version"), "grading.version", read_toml(root() / GRADING))
@@ -116,6 +129,7 @@ def read(path):
     limits = {k: _limit(sheet, v, f"lower_limit.{k}") for k, v in data.get("lower_limit", {}).items()}
     visits = {k: _visits(sheet, v, f"visits.{k}") for k, v in data.get("visits", {}).items()}
     others = {k: _other_visits(v) for k, v in data.get("visits", {}).items()}
+    told = rules.of_trial(sheet, data, dict.fromkeys(name for a in arms for name, _ in a.drugs))
     sheet.done()
     published = path.parent / "published.csv"
     return Trial(
@@ -134,6 +148,7 @@ def read(path):
         },
         arms={a.id: a for a in arms},
         rows=rows(published, data["name"], {a.id for a in arms}) if published.exists() else {},
+        rules=told,
     )
 
 
@@ -142,13 +157,16 @@ def _limit(sheet, table, where):
 
 
 def _visits(sheet, table, where):
-    sheet.keys(table, where, ("first_cycle", "later_cycles"), {*SOURCED, "alternatives"})
+    sheet.keys(table, where, ("first_cycle", "later_cycles"), {*SOURCED, "alternatives", "every"})
     sheet.source(table, where)
     for key in ("first_cycle", "later_cycles"):
         if not all(isinstance(d, int) for d in table.get(key, ())):
             sheet.fault(f"{where}.{key}", f"is {table[key]!r}; whole days of the cycle are needed")
             return Visits((), ())
-    return Visits(tuple(table.get("first_cycle", ())), tuple(table.get("later_cycles", ())))
+    every = table.get("every", 1)
+    if not isinstance(every, int) or every < 1:
+        sheet.fault(f"{where}.every", f"is {every!r}; a whole number of cycles is needed")
+    return Visits(tuple(table.get("first_cycle", ())), tuple(table.get("later_cycles", ())), every)
 
 
 def _other_visits(table):
@@ -157,15 +175,18 @@ def _other_visits(table):
 
 
 def _arm(sheet, row, where):
-    if not sheet.keys(row, where, ("id", "drug", "regimen", "n", "treatment"), ("title",)):
-        return Arm("", "", "", "", 0, Treatment("cycles", 1))
+    several = isinstance(row.get("drug"), list)
+    needed = ("id", "drug", "n", "treatment", *(() if several else ("regimen",)))
+    parts = row["drug"] if several else [{"name": row.get("drug"), "regimen": row.get("regimen")}]
+    fine = all([sheet.keys(d, f"{where}.drug[{i}]", ("name", "regimen")) for i, d in enumerate(parts)])
+    if not sheet.keys(row, where, needed, ("title",)) or not fine:
+        return Arm("", "", (), 0, Treatment("cycles", 1))
     sheet.real(row["n"], f"{where}.n", 0)
     others = row["treatment"].get("alternative", [])
     return Arm(
         id=row["id"],
         title=row.get("title", row["id"]),
-        drug=row["drug"],
-        regimen=row["regimen"],
+        drugs=tuple((d["name"], d["regimen"]) for d in parts),
         n=int(row["n"]),
         treatment=(main := _treatment(sheet, row["treatment"], f"{where}.treatment")),
         alternatives={

@@ -27,6 +27,11 @@ def flows(p):
     return k.at[2, 0].add(release * p["YIELD"])
 
 
+def modes(p):
+    """Modes of the intact conjugate."""
+    return two_cmt_iv.modes(p)
+
+
 def outputs(p, amounts):
     """Concentrations of intact conjugate and payload of ``amounts`` (compartment, subject)."""
     return {"ADC": amounts[0] / p["V1"], "PAYLOAD": amounts[2] / p["VD"]}

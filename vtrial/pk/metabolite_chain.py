@@ -6,6 +6,7 @@ molar ratios being left to the volumes, which are apparent.
 """
 
 from .compartments import matrix
+from .modes import lumped
 
 PARAMETERS = ("KA", "CL1", "V1", "CL2", "V2", "CL3", "V3")
 COMPARTMENTS = ("depot", "first", "second", "third")
@@ -20,3 +21,8 @@ def flows(p):
 def outputs(p, amounts):
     """Concentrations of the three metabolites of ``amounts`` (compartment, subject)."""
     return {f"M{i}": amounts[i] / p[f"V{i}"] for i in (1, 2, 3)}
+
+
+def modes(p):
+    """The second metabolite as one mode of the same area and mean residence time, for courses of days."""
+    return lumped(p["CL2"], 1 / p["KA"] + p["V1"] / p["CL1"] + p["V2"] / p["CL2"])

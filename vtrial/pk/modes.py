@@ -68,6 +68,12 @@ def _closed(z, e, k):
     return moment
 
 
+def lumped(clearance, residence) -> Modes:
+    """One mode of area ``1/clearance`` and mean residence time ``residence`` (days), each (subject,)."""
+    rate = 1 / residence
+    return Modes(rate[None], (rate / clearance)[None])
+
+
 def advance(modes: Modes, c, dt, rate=0.0, start=0.0, stop=0.0):
     """Mode concentrations after ``dt`` days, with an infusion of ``rate`` mg/day on ``[start, stop]`` of the interval.
 

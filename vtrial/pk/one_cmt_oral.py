@@ -4,6 +4,7 @@
 """
 
 from .compartments import mammillary, matrix
+from .modes import lumped
 
 PARAMETERS = ("CL", "V1", "KA")
 COMPARTMENTS = ("depot", "central")
@@ -18,3 +19,8 @@ def flows(p):
 def outputs(p, amounts):
     """Concentrations by analyte, amount over volume, of ``amounts`` (compartment, subject)."""
     return {"CP": amounts[1] / p["V1"]}
+
+
+def modes(p):
+    """Absorption and disposition as one mode of the same area and mean residence time, for courses of days."""
+    return lumped(p["CL"], 1 / p["KA"] + p["V1"] / p["CL"])

@@ -133,6 +133,11 @@ def circulating(state: State):
     return state.x[3]
 
 
+def readings(p, state: State):
+    """The true count, (subject,), in the unit of CIRC0."""
+    return (p["CIRC0"] * circulating(state),)
+
+
 def _grown(k, p, kill, fs, upto):
     """P at the middle (``upto`` 0) or the end (1) of the step, the feedback at its three nodes being ``fs``."""
     growth = k.ktr_dt * (_mix(_AREA[upto], fs) - (upto + 1) / 2) - _mix(kill, fs)

@@ -2,41 +2,43 @@
 
 from . import session
 
+CHANGED = ("arm", "drug", "rule", "field", "protocol", "here")
 HELP = "any trial file, with or without published numbers: endpoints with uncertainty under its dose rules"
 
 
 def arguments(parser):
     parser.add_argument("trial", help="a trial on the shelf, or a trial.toml")
     parser.add_argument("--arm", action="append", help="an arm of it (default: all that can be simulated)")
-    parser.add_argument("--set", action="append", default=[], metavar="rules.ID.FIELD=VALUE", help="changes a dose rule")
+    parser.add_argument("--set", action="append", default=[], metavar="rules.[DRUG.]ID.FIELD=VALUE", help="changes a dose rule")
     parser.add_argument("--replicates", type=session.positive, default=200, help="fresh trials (default 200)")
     parser.add_argument("--draws", type=session.positive, default=200, help="posterior draws used (default 200)")
-    parser.add_argument("--out", help="folder for simulate.json")
+    parser.add_argument("--out", help="folder for simulate.json and adex.parquet")
 
 
 def run(args):
     session.start_jax()
     from ..simulation import simulate
 
-    found, changed = simulate(args.trial, args.arm, args.set, args.seed, args.replicates, args.draws)
+    done = simulate(args.trial, args.arm, args.set, args.seed, args.replicates, args.draws)
+    differences = [dict(zip(CHANGED, map(str, c), strict=True)) for c in done.changed]
     if args.out:
-        _write(args.out, found, changed)
+        _write(args.out, done, differences)
     if args.json:
-        return session.emit(found)
-    _print(found, changed)
+        return session.emit(done.found)
+    _print(done.found, differences)
 
 
-def _write(folder, found, changed):
+def _write(folder, done, differences):
     import json
     from pathlib import Path
 
-    from ..output import write_text
+    from ..output import write_text, write_whole
 
-    differences = [dict(zip(("arm", "rule", "field", "protocol", "here"), map(str, c), strict=True)) for c in changed]
-    write_text(Path(folder) / "simulate.json", json.dumps(found | {"changed": differences}, indent=1) + "\n")
+    write_whole(Path(folder) / "adex.parquet", done.adex.write_parquet)
+    write_text(Path(folder) / "simulate.json", json.dumps(done.found | {"changed": differences}, indent=1) + "\n")
 
 
-def _print(found, changed):
+def _print(found, differences):
     from rich.console import Console
     from rich.table import Table
 
@@ -44,13 +46,21 @@ def _print(found, changed):
     for column in ("arm", "n", "endpoint", "median", "90 % interval"):
         table.add_column(column)
     for arm, a in found["arms"].items():
-        rows = a["rate"] | {k: v for k, v in a.items() if k not in ("n", "rate")}
-        for name, q in rows.items():
-            if q:
-                table.add_row(arm, str(a["n"]), name, f"{q['median']:.3f}", f"{q['q05']:.3f} to {q['q95']:.3f}")
+        for name, q in rows(a):
+            table.add_row(arm, str(a["n"]), name, f"{q['median']:.3f}", f"{q['q05']:.3f} to {q['q95']:.3f}")
     console = Console()
     console.print(table)
     for arm, why in found["not_modelled"].items():
         console.print(f"{arm}: not simulated: {why}")
-    for arm, rule, field, was, now in changed:
-        console.print(f"{arm}: {rule}.{field}: protocol {was} -> here {now}", highlight=False, markup=False)
+    for c in differences:
+        line = f"{c['arm']}: {c['drug']} {c['rule']}.{c['field']}: protocol {c['protocol']} -> here {c['here']}"
+        console.print(line, highlight=False, markup=False)
+
+
+def rows(arm):
+    """(name, quantiles) of everything that an arm's object tells."""
+    for name, q in (arm["rate"] | arm["per_patient"] | {k: v for k, v in arm.items() if k != "n"}).items():
+        if q and "median" in q:
+            yield name, q
+    for drug, doses in arm["drugs"].items() if len(arm["drugs"]) > 1 else ():
+        yield from ((f"{name}, {drug}", q) for name, q in doses.items() if q)
