@@ -196,7 +196,5 @@ def _etas(card, scores, values):
     sd = np.sqrt(np.diag(card.omega))
     lower = np.linalg.cholesky(card.omega / np.outer(sd, sd)) if len(sd) else np.zeros((0, 0))
     # structural zeros are skipped: an eta without covariance depends on its own score alone
-    mixed = [
-        sum(lower[i, j] * scores[f"eta.{b}"] for j, b in enumerate(card.etas) if lower[i, j]) for i in range(len(sd))
-    ]
+    mixed = [sum(lower[i, j] * scores[f"eta.{b}"] for j, b in enumerate(card.etas) if lower[i, j]) for i in range(len(sd))]
     return {a: values.get(f"omega.{a}", sd[i]) * mixed[i] for i, a in enumerate(card.etas)}

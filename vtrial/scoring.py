@@ -108,9 +108,7 @@ def _write(out, problem, names, data, values, result, seed):
 
 
 def _flat(target):
-    nested = {
-        f"{k}_{i}": w for k, v in target.items() if isinstance(v, dict) and k != "definition" for i, w in v.items()
-    }
+    nested = {f"{k}_{i}": w for k, v in target.items() if isinstance(v, dict) and k != "definition" for i, w in v.items()}
     return {k: v for k, v in target.items() if not isinstance(v, dict)} | nested
 
 

@@ -11,6 +11,7 @@ from .calibrate import results
 from .compare import quantiles
 from .conduct.arm import arm
 from .endpoints import protocol
+from .endpoints.people import at_reference
 from .errors import InputError, bad, unknown
 from .library import problems, trials
 from .library.files import locate
@@ -60,7 +61,8 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
             told[i], failed = _told(of, stats), failed + lost
             tables.append(ledger.sampled(of, known[i], values, key))
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": []}
-    found |= {"not_modelled": left_out, "failed_subjects": failed}
+    assumed = {i: sorted(at_reference(of)) for i, of in made.items()}
+    found |= {"not_modelled": left_out, "failed_subjects": failed, "covariates_at_reference": assumed}
     return Simulated(found, list(_differences(made, known)), ledger.joined(tables))
 
 

@@ -89,9 +89,7 @@ def alternatives(problem, names, values, seed, replicates):
     key = jax.random.key(seed)
     wanted = problems.internal(problem.free, values)
     for name, arm, rows in arms(problem, names):
-        rows = [
-            r for r in rows if r.endpoint in TABLE and problem.role(r)[0] != "context" and not TABLE[r.endpoint].noisy
-        ]
+        rows = [r for r in rows if r.endpoint in TABLE and problem.role(r)[0] != "context" and not TABLE[r.endpoint].noisy]
         for words, change in _changes(problem.trials[name], arm) if rows else ():
             made, _ = _setting(problem, name, arm, **change)
             stats = replicate.statistics(made, rows, wanted, key, replicates=replicates)["rows"]
@@ -101,9 +99,7 @@ def alternatives(problem, names, values, seed, replicates):
 def _changes(trial, arm):
     others = trial.alternatives
     yield from ((f"visits: {k}", {"visits": v}) for k, v in others["visits"].get("platelets", {}).items())
-    yield from (
-        (f"lower limit of normal: {v:g}", {"lower_limit": v}) for v in others["lower_limit"].get("platelets", ())
-    )
+    yield from ((f"lower limit of normal: {v:g}", {"lower_limit": v}) for v in others["lower_limit"].get("platelets", ()))
     yield from ((f"time on treatment: {k}", {"treatment": v}) for k, v in trial.arms[arm].alternatives.items())
 
 
@@ -116,9 +112,7 @@ def daily(problem, name, arm, values, seed, cycles=8):
     covs = covariates(s.population, scores)
     p, q = individuals(s.pk, scores, covs), individuals(s.fx, scores, covs, wanted)
     every, watch = s.plan.every, tuple(range(2, s.plan.every + 2))
-    x = course(
-        s.pk.structure, s.fx.structure, p, q, dose(s.plan, covs), every, min(cycles, s.plan.cycles), s.infusion, watch
-    )
+    x = course(s.pk.structure, s.fx.structure, p, q, dose(s.plan, covs), every, min(cycles, s.plan.cycles), s.infusion, watch)
     return np.concatenate([q["CIRC0"][None], (x * q["CIRC0"]).reshape(-1, size)])
 
 

@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "vtrial"
 LAYERS = [
     {"errors"}, {"progress", "output"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
     {"population"}, {"exposure"}, {"profiles"},
-    {"conduct"}, {"endpoints"}, {"calibrate", "ledger"}, {"trial"}, {"compare"}, {"scoring", "simulation"}, {"report", "benchmark"},
+    {"conduct"}, {"endpoints"}, {"calibrate", "ledger"}, {"trial"}, {"compare"}, {"scoring", "simulation"},
+    {"report", "benchmark", "trial_year"},
     {"verbs"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -179,6 +180,4 @@ def test_no_file_names_a_registry(repo):
         pytest.skip("not a git checkout: which files are the project's is not known")
     paths = [repo / name for name in listed.split("\0") if name and (repo / name).is_file()]
     texts = {path: path.read_bytes().lower() for path in paths}
-    assert not [
-        f"{path}: {address}" for path, text in texts.items() for address in REGISTRIES if address.encode() in text
-    ]
+    assert not [f"{path}: {address}" for path, text in texts.items() for address in REGISTRIES if address.encode() in text]

@@ -80,9 +80,7 @@ def taken(trial, arm):
     return s, look, [(measured[:, :, i].tolist(), float(baseline[i]), int(look.given[i])) for i in range(N)]
 
 
-@pytest.mark.parametrize(
-    ("trial", "arm", "per_kg", "every"), [("emilia", "tdm1", 3.6, 21), ("tdm3569g-qw", "qw-2.9", 2.9, 7)]
-)
+@pytest.mark.parametrize(("trial", "arm", "per_kg", "every"), [("emilia", "tdm1", 3.6, 21), ("tdm3569g-qw", "qw-2.9", 2.9, 7)])
 def test_a_simulated_patient_is_the_naive_patient(naive, printed, trial, arm, per_kg, every):
     """Scores, covariates, parameters, dose and course end to end: the counts of eight patients of an arm."""
     s, look, _ = taken(trial, arm)

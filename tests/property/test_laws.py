@@ -51,9 +51,7 @@ def test_pk_over_a_then_b_is_pk_over_both(p, b, share, start, length, rate):
     begin, end = start * b, (start + length) * b
     at_once = pkmodes.advance(modes, before, b, rate, begin, end)
     half = pkmodes.advance(modes, before, a, rate, begin, end)
-    np.testing.assert_allclose(
-        pkmodes.advance(modes, half, b - a, rate, begin - a, end - a), at_once, rtol=1e-10, atol=1e-300
-    )
+    np.testing.assert_allclose(pkmodes.advance(modes, half, b - a, rate, begin - a, end - a), at_once, rtol=1e-10, atol=1e-300)
 
 
 @settings(max_examples=40)

@@ -12,6 +12,8 @@ import pytest
 from vtrial.conduct import grading, rules
 from vtrial.errors import InputError
 from vtrial.library import rules as library
+from vtrial.library import trials
+from vtrial.library.files import root
 
 HERE = Path(__file__).parent
 HISTORIES = tomllib.loads((HERE / "dose_histories.toml").read_text(encoding="utf-8"))["history"]
@@ -149,3 +151,78 @@ def test_settings_from_the_command_line_change_a_copy():
         label.changed({"platelets-grade9.level": "same"})
     with pytest.raises(InputError, match="unknown 'levle'; allowed: .*level"):
         label.changed({"platelets-grade3.levle": "same"})
+
+
+# --- rules of a trial -------------------------------------------------------------------------------------------------
+
+EMILIA = (root() / "calibration" / "trials" / "emilia" / "trial.toml").read_text(encoding="utf-8")
+OWN = """
+[[rule]]
+id = "platelets-grade4"
+drug = "tdm1"
+organ = "platelets"
+trigger = { below = 25 }
+action = "hold"
+resume = { at_least = 50 }
+level = ["down", "stop"]
+source = "assumed"
+why = "a test of a protocol's own rule"
+
+[[rule]]
+id = "fatigue"
+drug = "tdm1"
+organ = "other"
+trigger = { grade = 4 }
+action = "stop"
+source = "assumed"
+why = "a test of a protocol's own rule"
+"""
+
+
+def own(tmp_path, text):
+    file = tmp_path / "trial.toml"
+    file.write_text(EMILIA + text, encoding="utf-8")
+    return file
+
+
+def test_a_trial_replaces_and_adds_rules(tmp_path):
+    label, found = library.load("tdm1"), trials.read(own(tmp_path, OWN)).rules["tdm1"]
+    names = [r.id for r in label.rules]
+    assert [r.id for r in found.rules] == [*names, "fatigue"]
+    for before, after in zip(label.rules, found.rules, strict=False):
+        assert (before == after) == (before.id != "platelets-grade4")
+    assert found.rules[names.index("platelets-grade4")].levels == ("down", "stop")
+    assert (found.levels, found.delay, found.made_up) == (label.levels, label.delay, label.made_up)
+
+
+def test_a_protocol_of_its_own_is_the_file_of_its_rules(tmp_path):
+    """Expressing a protocol needs no Python: the grade-4 rules, told in a trial, are those of the rules file."""
+    text = (HERE / "dose_rules_grade4.toml").read_text(encoding="utf-8")
+    head, _, rows = text.partition("[[rule]]")
+    frame = "".join(line + "\n" for line in head.splitlines() if line.startswith(("levels", "recheck", "longest", "made_up")))
+    rows = ("[[rule]]" + rows).replace("[[rule]]", '[[rule]]\ndrug = "tdm1"')
+    told = f"\n[dose_rules.tdm1]\nlabel = false\n{frame}\n{rows}"
+    found, file = trials.read(own(tmp_path, told)).rules["tdm1"], library.read(HERE / "dose_rules_grade4.toml")
+    assert replace(found, drug=file.drug) == file
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "said"),
+    [
+        (OWN.replace('drug = "tdm1"\n', "", 1), "rule[0].drug", "is missing; one of tdm1, lapatinib, capecitabine"),
+        (OWN.replace('drug = "tdm1"', 'drug = "tdm2"', 1), "rule[0].drug", "unknown 'tdm2'"),
+        (
+            OWN.replace('id = "platelets-grade4"', 'id = "mine"').replace("below = 25", "grade = 4"),
+            "rule[0].level",
+            "another rule",
+        ),
+        (OWN.replace('"stop"]', '"2.7"]'), "rule[0].level", "unknown '2.7'"),
+        (OWN + "\n[dose_rules.tdm2]\nlabel = false\n", "dose_rules.tdm2", "unknown 'tdm2'"),
+        (OWN + "\n[dose_rules.tdm1]\nlable = false\n", "dose_rules.tdm1.lable", "unknown key"),
+    ],
+)
+def test_faults_of_a_trials_rules_are_named(tmp_path, text, key, said):
+    with pytest.raises(InputError) as caught:
+        trials.read(own(tmp_path, text))
+    assert [f for f in caught.value.faults if f.key == key and said in f.message], str(caught.value)
+    assert len(caught.value.faults) == 1

@@ -24,6 +24,7 @@ POPULATION = {"tdm1": "emilia", "tdxd": "tdxd-j101"}
 ANALYTE = {"tdm1": "CP", "tdxd": "TDXD"}
 N, CYCLE = 400, 21.0
 
+
 def read(path):
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -22,9 +22,7 @@ class Mode(NamedTuple):
 def energy(bound, targets):
     """``energy(scores, covariances)``: the model's potential energy, scores in the order of `names`."""
     order = [f"score_{name}" for name in names(bound.problem)]
-    return lambda u, covariances: potential_energy(
-        model, (bound, targets, covariances), {}, dict(zip(order, u, strict=True))
-    )
+    return lambda u, covariances: potential_energy(model, (bound, targets, covariances), {}, dict(zip(order, u, strict=True)))
 
 
 def find(fun, start):

@@ -17,9 +17,7 @@ def model(bound, targets, covariances):
     values = {k: numpyro.deterministic(k, v) for k, v in parameters(bound.problem, scores).items()}
     predicted = bound.predict(values)
     for target in targets:
-        numpyro.factor(
-            target.name, target.loglik(predicted, values.get(bound.problem.discrepancy[0], 0.0), covariances)
-        )
+        numpyro.factor(target.name, target.loglik(predicted, values.get(bound.problem.discrepancy[0], 0.0), covariances))
 
 
 def names(problem):

@@ -31,9 +31,7 @@ SPREAD = 1.5
 DEPTH = 6
 
 
-def calibrate(
-    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9
-):
+def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their

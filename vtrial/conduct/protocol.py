@@ -172,9 +172,7 @@ def _decided(frame, protocol, who, carry, truth, d):
     x = measure.updated(frame, who, carry.x, seen, looked)
     after, entries = _by_drug(protocol, memory, x, contact, d)
     graded = {o: tally.seen(t, seen[o].grade, looked[o], d, carry.drawn) for o, t in carry.organs.items()}
-    told = tuple(
-        tally.decided(t, e.action, e.level, e.reason, d, CODES) for t, e in zip(carry.doses, entries, strict=True)
-    )
+    told = tuple(tally.decided(t, e.action, e.level, e.reason, d, CODES) for t, e in zip(carry.doses, entries, strict=True))
     carry = carry._replace(memory=after, x=x, organs=graded, doses=told)
     hys_law = carry.hys_law | (measure.hys_law(seen, contact) & drawn.get("blood", contact))
     return carry._replace(hys_law=hys_law, drawn=jnp.where(drawn.get("blood", contact), d, carry.drawn)), entries

@@ -35,7 +35,7 @@ def people(arm, frame, shares, values, keys, subjects, days):
         Length of the course.
     """
     scores = _scores(arm, keys, subjects, days)
-    covs = population.covariates(arm.population, scores)
+    covs = _with_surface(at_reference(arm) | population.covariates(arm.population, scores))
     kinetics = [_modes(p, scores, covs, _prefix(arm, i)) for i, p in enumerate(arm.parts)]
     paces = tuple(pkmodes.pace(m, 1.0, p.infusion) for m, p in zip(kinetics, arm.parts, strict=True))
     effects = [_effect(e, scores, covs, values.get(e.card.path, {}), _prefix(arm, e.part)) for e in arm.effects]
@@ -54,6 +54,18 @@ def people(arm, frame, shares, values, keys, subjects, days):
 def _told(arm):
     """Organs whose laboratory grades are known to be reported or not."""
     return [o for o in arm.organs if o in reporting.shares()]
+
+
+def at_reference(arm):
+    """Covariates of the arm's cards that its population does not describe: name -> the card's reference, everyone's value."""
+    cards = [*(p.pk for p in arm.parts), *(e.card for e in arm.effects)]
+    known = {*arm.population.marginals, "BSA"}
+    return {e.of: e.reference for card in cards for e in card.effects if e.of not in known}
+
+
+def _with_surface(covs):
+    """With BSA by weight alone where the population has none: Livingston and Lee, Am J Physiol 2001;281:G586."""
+    return {"BSA": 0.1173 * covs["WT"] ** 0.6466} | covs
 
 
 def _prefix(arm, part):
@@ -123,8 +135,7 @@ def _unit(unit, covs):
     """Milligrams of one unit of a dose, (subject,)."""
     if unit == "mg":
         return jnp.ones_like(covs["WT"])
-    # surface by weight alone where the population has none: Livingston and Lee, Am J Physiol 2001;281:G586
-    return covs["WT"] if unit == "mg/kg" else covs.get("BSA", 0.1173 * covs["WT"] ** 0.6466)
+    return covs["WT" if unit == "mg/kg" else "BSA"]
 
 
 def flat(key, replicates, size):
@@ -133,4 +144,4 @@ def flat(key, replicates, size):
     return jnp.repeat(keys, size), jnp.tile(jnp.arange(size), len(replicates))
 
 
-__all__ = ["flat", "frame", "people"]
+__all__ = ["at_reference", "flat", "frame", "people"]

@@ -93,8 +93,9 @@ def _named(arm):
             yield f"{name} {p.drug}", lambda c, part=part, get=get: get(c.doses[part], arm.parts[part], arm.every)
     for name in ("dose_reduced", "dose_delayed", "discontinued_ae"):
         yield name, lambda c, get=_DOSES[name]: sum(get(d, None, None) for d in c.doses) > 0
-    yield "dose_intensity", lambda c: sum(_intensity(d, p, arm.every) for d, p in zip(c.doses, arm.parts, strict=True)) / len(
-        c.doses
+    yield (
+        "dose_intensity",
+        lambda c: sum(_intensity(d, p, arm.every) for d, p in zip(c.doses, arm.parts, strict=True)) / len(c.doses),
     )
 
 

@@ -48,9 +48,7 @@ class Sheet:
         """A citation key of models/references.bib, or ``assumed`` with a reason."""
         cited = table.get("source")
         if cited is None:
-            self.fault(
-                _join(where, "source"), "is missing; give a key of models/references.bib, or 'assumed' with a 'why'"
-            )
+            self.fault(_join(where, "source"), "is missing; give a key of models/references.bib, or 'assumed' with a 'why'")
         elif cited == "assumed":
             if not str(table.get("why", "")).strip():
                 self.fault(_join(where, "why"), "is missing: a number with source 'assumed' says why")

@@ -190,8 +190,7 @@ def _arm(sheet, row, where):
         n=int(row["n"]),
         treatment=(main := _treatment(sheet, row["treatment"], f"{where}.treatment")),
         alternatives={
-            o["name"]: _treatment(sheet, o, f"{where}.treatment.alternative[{i}]", main.longest)
-            for i, o in enumerate(others)
+            o["name"]: _treatment(sheet, o, f"{where}.treatment.alternative[{i}]", main.longest) for i, o in enumerate(others)
         },
     )
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..output import write_whole
-from . import figures, forest, read, rows
+from . import figures, forest, read, rows, simulated
 
 PAGE = "report.html"
 
@@ -20,8 +20,8 @@ def build(folder):
     Parameters
     ----------
     folder : str or Path
-        Written by ``vtrial replay --out``; holds ``replay.json`` and, where the run made them, ``course.csv``,
-        ``parameters.csv`` and ``summary.csv``.
+        Written by ``vtrial replay --out``, with ``replay.json`` and, where the run made them, ``course.csv``,
+        ``parameters.csv`` and ``summary.csv``; or by ``vtrial simulate --out``: the page is then that of `simulated`.
 
     Returns
     -------
@@ -34,6 +34,10 @@ def build(folder):
         Naming the file and the key that cannot be read.
     """
     folder = Path(folder)
+    if (folder / "simulate.json").is_file() and not (folder / "replay.json").is_file():
+        page = simulated.render(environment(), folder)
+        write_whole(folder / PAGE, lambda path: path.write_text(page, encoding="utf-8"))
+        return folder / PAGE
     run = read.run(folder)
     drawn = draw(run)
     page = render(run, drawn)
@@ -62,9 +66,13 @@ def _write_figure(path, drawing):
 
 def render(run, drawn):
     """The page as text."""
+    return environment().get_template("page.html.j2").render(view(run.result), **tables(run), **pictures(drawn))
+
+
+def environment():
+    """Of the templates beside this file."""
     here = FileSystemLoader(Path(__file__).parent)
-    env = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return env.get_template("page.html.j2").render(view(run.result), **tables(run), **pictures(drawn))
+    return Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def view(result):

@@ -191,7 +191,5 @@ def _legend(figure):
         Line2D([], [], color=BLUE_MID, linewidth=6, solid_capstyle="butt"),
         Line2D([], [], marker="|", color=BLUE, markersize=8, markeredgewidth=1.8, linestyle="none"),
     ]
-    names = "published, with its interval where printed;published, not covered;replayed, 90 % interval;median".split(
-        ";"
-    )
+    names = "published, with its interval where printed;published, not covered;replayed, 90 % interval;median".split(";")
     figure.legend(handles, names, loc="upper left", borderaxespad=0, ncols=4, fontsize=8, columnspacing=1.8)

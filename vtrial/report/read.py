@@ -113,9 +113,7 @@ def _target_faults(path, target, where):
     yield from _kinds(path, target, KINDS_OF_TARGET, f"{where}.")
     for key in ("published", "replayed", "replayed_discrepancy"):
         inner = target.get(key)
-        yield from (
-            _kinds(path, inner, dict.fromkeys(inner, NUMBER), f"{where}.{key}.") if isinstance(inner, dict) else ()
-        )
+        yield from (_kinds(path, inner, dict.fromkeys(inner, NUMBER), f"{where}.{key}.") if isinstance(inner, dict) else ())
     if target.get("published", {}) is None:
         yield Fault(path, f"{where}.published", "must not be null")
 

@@ -11,9 +11,11 @@ def arguments(parser):
 
 
 def run(args):
-    from .. import benchmark
+    from .. import benchmark, trial_year
 
     result = benchmark.run(subjects=args.subjects, seed=args.seed)
+    session.start_jax()
+    result["trial_year"] = trial_year.run(seed=args.seed)
     if args.out:
         import json
         from pathlib import Path
@@ -23,4 +25,4 @@ def run(args):
         write_text(Path(args.out) / "benchmark.json", json.dumps(result, indent=1) + "\n")
     if args.json:
         return session.emit(result)
-    print(benchmark.table(result))
+    print(benchmark.table(result), *trial_year.notes(result["trial_year"]), sep="\n")

@@ -6,7 +6,7 @@ HELP = "one self-contained HTML page, and the figures, of a run"
 
 
 def arguments(parser):
-    parser.add_argument("dir", help="a folder written by `vtrial replay --out`")
+    parser.add_argument("dir", help="a folder written by `vtrial replay --out` or `vtrial simulate --out`")
 
 
 def run(args):

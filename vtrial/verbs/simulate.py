@@ -42,25 +42,21 @@ def _print(found, differences):
     from rich.console import Console
     from rich.table import Table
 
+    from ..report.simulated import told
+
     table = Table(title=f"{found['trial']}: {found['replicates']} trials from {found['draws']} posterior draws")
     for column in ("arm", "n", "endpoint", "median", "90 % interval"):
         table.add_column(column)
     for arm, a in found["arms"].items():
-        for name, q in rows(a):
+        for name, q in told(a):
             table.add_row(arm, str(a["n"]), name, f"{q['median']:.3f}", f"{q['q05']:.3f} to {q['q95']:.3f}")
     console = Console()
     console.print(table)
     for arm, why in found["not_modelled"].items():
         console.print(f"{arm}: not simulated: {why}")
+    for arm, names in found["covariates_at_reference"].items():
+        if names:
+            console.print(f"{arm}: not in the population, taken at the cards' reference: {', '.join(names)}")
     for c in differences:
         line = f"{c['arm']}: {c['drug']} {c['rule']}.{c['field']}: protocol {c['protocol']} -> here {c['here']}"
         console.print(line, highlight=False, markup=False)
-
-
-def rows(arm):
-    """(name, quantiles) of everything that an arm's object tells."""
-    for name, q in (arm["rate"] | arm["per_patient"] | {k: v for k, v in arm.items() if k != "n"}).items():
-        if q and "median" in q:
-            yield name, q
-    for drug, doses in arm["drugs"].items() if len(arm["drugs"]) > 1 else ():
-        yield from ((f"{name}, {drug}", q) for name, q in doses.items() if q)
