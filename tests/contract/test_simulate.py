@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from vtrial.cli import main
@@ -33,8 +34,10 @@ def test_the_contract(label):
     for name in ("dose_intensity", "dose_reduced", "dose_delayed", "discontinued_ae"):
         assert 0 <= arm[name]["q05"] <= arm[name]["median"] <= arm[name]["q95"] <= 1
     events = {f"{e}_{g}" for e in ("thrombocytopenia", "ast", "alt", "neutropenia", "ild") for g in ("any", "grade3plus")}
-    assert set(arm["rate"]) == events
-    assert {k for k, v in arm["rate"].items() if v} == {"thrombocytopenia_any", "thrombocytopenia_grade3plus"}
+    # every organ has a card, so that none is null; what else is modelled stands beside them
+    assert all(arm["rate"][name]["median"] >= 0 for name in events)
+    assert {"thrombocytopenia_reported_grade3plus", "bilirubin_any", "lvef_any"} <= set(arm["rate"])
+    assert set(arm["drugs"]) == {"tdm1"} and arm["per_patient"]["hys_law"]["q05"] >= 0
     assert label["failed_subjects"] == 0
 
 
@@ -43,10 +46,29 @@ def test_a_changed_rule_changes_the_doses_and_is_told(label, tmp_path):
     before, after = label["arms"]["tdm1"]["dose_reduced"], changed["arms"]["tdm1"]["dose_reduced"]
     assert after["q05"] > before["q95"]
     written = json.loads((tmp_path / "simulate.json").read_text())
-    assert [(c["rule"], c["field"]) for c in written["changed"]] == [("platelets-grade3", "levels")]
+    assert [(c["drug"], c["rule"], c["field"]) for c in written["changed"]] == [("tdm1", "platelets-grade3", "levels")]
+    # the ledger and the page, which says what differs from the protocol
+    adex = pl.read_parquet(tmp_path / "adex.parquet")
+    assert set(adex["EXTRT"]) == {"tdm1"} and "platelets-grade3" in set(adex["EXADJ"])
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "platelets-grade3" in page and "Nothing: every dose rule" not in page
     # the same patients: what does not depend on the rule is the same to the last digit
     rate = [a["arms"]["tdm1"]["rate"]["thrombocytopenia_grade3plus"] for a in (label, changed)]
     assert rate[0] == rate[1]
+
+
+def test_an_arm_of_two_drugs_has_two_ledgers(tmp_path):
+    told = run("emilia", "--arm", "lapcap", "--replicates", 2, "--json", "--out", tmp_path)["arms"]["lapcap"]
+    assert set(told["drugs"]) == {"lapatinib", "capecitabine"}
+    assert told["rate"]["thrombocytopenia_any"] is None
+    assert 0 < told["rate"]["hand_foot_any"]["median"] < 1
+    adex = pl.read_parquet(tmp_path / "adex.parquet")
+    one = adex.filter((pl.col("EXTRT") == "capecitabine") & (pl.col("USUBJID") == adex["USUBJID"][0]))
+    # a week's tablets are dispensed on days 1 and 8 of three weeks
+    assert set((one["EXPLDY"] - 1) % 21) <= {0, 7}
+    whole = one.filter(pl.col("EXACN") == "DOSE NOT CHANGED")
+    assert ((whole["EXDOSE"] / whole["EXPLDOS"]).round(6).is_in([1.0, 0.75, 0.5])).all()
 
 
 @pytest.mark.parametrize(

@@ -161,11 +161,12 @@ def test_rules_never_give_more_and_keep_platelets_up(on, off):
         assert (on.organs[organ].worst[same] == off.organs[organ].worst[same]).all()
     low = {name: (c.truth["platelets"] < 50).sum() for name, c in (("on", on), ("off", off))}
     assert low["off"] > 1.2 * low["on"]
-    # switching the rules off never lowers a platelet grade, and raises that of some
-    worst = on.organs["platelets"].worst, off.organs["platelets"].worst
-    assert ((worst[1] >= 3) >= (worst[0] >= 3)).all()
-    assert (worst[1] >= 4).sum() > (worst[0] >= 4).sum()
-    assert (worst[1] >= 3).sum() > (worst[0] >= 3).sum()
+    # switching the rules off: nobody's true count is spared a grade 3 or 4, and some get one. Measured grades need not be
+    # worse patient by patient, for a held dose is re-checked more often.
+    worst = on.organs["platelets"].true, off.organs["platelets"].true
+    for limit in (50, 25):
+        assert ((worst[1] < limit) >= (worst[0] < limit)).all()
+        assert (worst[1] < limit).sum() > (worst[0] < limit).sum()
 
 
 def test_one_program_for_ten_protocols():
@@ -206,7 +207,7 @@ def test_statistics_against_counts_by_hand(on):
 
 
 def test_failed_subjects_are_counted_and_weigh_nothing():
-    broken = {PLATELETS.path: {"theta.SLOPE": jnp.array([0.003, jnp.nan, 0.003, jnp.nan])}}
+    broken = {PLATELETS.path: {"theta.CIRC0": jnp.array([237.0, jnp.nan, 237.0, jnp.nan])}}
     small = replace(EMILIA, n=20)
     stats, failed = protocol.statistics(small, None, broken, jax.random.key(1), replicates=4)
     assert failed == 40

@@ -164,7 +164,8 @@ def _decided(frame, protocol, who, carry, truth, d):
     visits = _planned_visits(frame, protocol, carry, d)
     begun = jnp.stack([t.given for t in carry.doses]).any(0)
     infused = [x for x, pack in zip(due, frame.packs, strict=True) if pack == 1]
-    asked = {"blood": jnp.stack([held, *infused]).any(0) & begun, "lvef": held & begun}
+    heart = _fired_by(frame, protocol, memory, "lvef")
+    asked = {"blood": jnp.stack([held, *infused]).any(0) & begun, "lvef": held & heart & begun}
     drawn = {kind: planned | asked.get(kind, held) for kind, planned in visits.items()}
     contact = jnp.stack([*due, *drawn.values()]).any(0) & begun
     seen = measure.seen(frame, who, truth, d)
@@ -176,6 +177,13 @@ def _decided(frame, protocol, who, carry, truth, d):
     carry = carry._replace(memory=after, x=x, organs=graded, doses=told)
     hys_law = carry.hys_law | (measure.hys_law(seen, contact) & drawn.get("blood", contact))
     return carry._replace(hys_law=hys_law, drawn=jnp.where(drawn.get("blood", contact), d, carry.drawn)), entries
+
+
+def _fired_by(frame, protocol, memory, organ):
+    """Whether a rule that looks at an organ has fired, (subject,)."""
+    rows = jnp.array([i for i, (o, _) in enumerate(frame.features, 1) if o == organ] or [-2])
+    mine = [jnp.isin(jnp.asarray(d.table.trigger.of), rows).any(1)[:, None] for d in protocol.drugs]
+    return jnp.stack([(jnp.isfinite(m.fired) & which).any(0) for m, which in zip(memory, mine, strict=True)]).any(0)
 
 
 def _finished(frame, who, memory, doses, i, d):

@@ -3,13 +3,14 @@
 ::
 
     dCe/dt = KE0 (C - Ce)                                                 exposure, with a wash-out
-    dH/dt  = HAZ d/dt log(1 + (t/SCALE)^SHAPE) (Ce/CREF)^POWER            t: days since the first dose
+    dH/dt  = HAZ dF/dt (Ce/CREF)^POWER,  F = u^SHAPE / (1 + u^SHAPE)      u = t/SCALE, t: days since the first dose
     dW/dt  = WORSEN (Ce/CREF)^POWER                                       while ill
 
-The time factor is the hazard of a log-logistic time: it rises, has its top and falls like 1/t. The event comes when H passes
-a unit exponential, so that it accrues under exposure only and competes with whatever ends treatment. At onset the grade is
-at least g with probability Pg; it rises by one whenever W passes the next event of a unit Poisson process; RECOVERY days
-after onset the patient is well, unless dead (grade 5). HAZ carries covariates and the frailty.
+The time factor is the density of a log-logistic time: it rises, has its top and falls, so that HAZ is all the hazard there
+is under the reference exposure for ever. The event comes when H passes a unit exponential, so that it accrues under exposure
+only and competes with whatever ends treatment. At onset the grade is at least g with probability Pg; it rises by one
+whenever W passes the next event of a unit Poisson process; RECOVERY days after onset the patient is well, unless dead
+(grade 5). HAZ carries covariates and the frailty.
 
 The exposure over a step is that of its middle, by the mean of its ends.
 """
@@ -102,4 +103,5 @@ def readings(p, state: State):
 
 
 def _clock(p, t):
-    return jnp.log1p((t / p["SCALE"]) ** p["SHAPE"])
+    u = (t / p["SCALE"]) ** p["SHAPE"]
+    return u / (1 + u)
