@@ -266,30 +266,25 @@ def follow(patient, rules, trial, days):
     m, seen, worst = Memory(), {}, dict.fromkeys(organs, 0)
     ledger, mgs, given, last = [], [], 0, None
     for day in range(days):
-        if day >= m.check and given >= patient["cycles"]:
-            m.ended = True
-        deaths = [d for d, g in enumerate(body.truths(day).get("ild", ())) if g >= DEATH] if day >= m.check else []
-        # the day on which a death is known is the last with a decision, and none of it is a dose
-        m.ended = m.ended or (deaths != [] and deaths[0] < day)
-        due = day >= m.check and not m.ended
         visit = {kind: given > 0 and planned(trial, kind, day - last, given) for kind in trial["visits"]}
-        if due and given:  # blood is drawn before every dose, the heart looked at again where a rule waits for it
-            visit["blood"] = True
-            visit["lvef"] |= any(c.organ == "lvef" for i in m.fired for c in rules.rules[i].trigger)
         entry, mg = ("nothing", m.level, None, m.planned), 0.0
-        if due or any(visit.values()):
+        if any(visit.values()) or (day >= m.check and not m.ended):
             truth = body.truths(day)
-            deaths = [d for d, g in enumerate(truth.get("ild", ())) if g >= DEATH]
-            m.ended = m.ended or (deaths != [] and deaths[0] < day)
-            for organ in organs if given else ():
+            dead = [g >= DEATH for g in truth.get("ild", [0] * (day + 1))]
+            m.ended |= any(dead[:day]) or (day >= m.check and given >= patient["cycles"])
+            due = day >= m.check and not m.ended
+            if due and given:  # blood is drawn before every dose, the heart looked at again where a rule waits for it
+                visit["blood"] = True
+                visit["lvef"] |= any(c.organ == "lvef" for i in m.fired for c in rules.rules[i].trigger)
+            for organ in organs if given and (due or any(visit.values())) else ():
                 if organ not in (*BLOOD, "lvef") or visit["blood" if organ in BLOOD else "lvef"]:
                     features, found = measure(patient, organ, truth[organ][-1], day, trial["lower_limit"])
                     seen |= features
                     worst[organ] = max(worst[organ], found)
-            was = m.planned
-            said = ("nothing", m.level, None) if m.ended else decide(rules, m, seen, day, due, trial["every"])
-            if said[0] != "given" or not deaths:
-                entry = (*said, was)
+            if (due or any(visit.values())) and not m.ended:
+                was = m.planned
+                said = decide(rules, m, seen, day, due, trial["every"])
+                entry = entry if said[0] == "given" and dead[-1] else (*said, was)
             if entry[0] == "given":
                 given, last, mg = given + 1, day, rules.levels[entry[1]] * patient["unit"]
                 body.dose(mg)

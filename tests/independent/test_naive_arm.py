@@ -30,6 +30,7 @@ INFUSION = 1.5 / 24
 # --- each structure alone --------------------------------------------------------------------------------------------
 
 N, DAYS = 6, 120
+MARKERS = toxicity.turnover.MARKERS
 DOSES = {0: 250.0, 21: 180.0, 45: 320.0, 63: 140.0}
 SPANS = {
     "turnover": {"KE0": (0.1, 2.0)}
@@ -100,9 +101,8 @@ def own(values, j):
 def by_block(luck, j):
     """The luck of one subject; what comes by block as lists."""
     mine = own(luck, j)
-    stems = {k.partition(".")[0] for k in mine if k.startswith("strength.")} and ("onset", "strength")
-    blocks = {s: [v for k, v in mine.items() if k.startswith(f"{s}.")] for s in stems}
-    return blocks or mine
+    blocks = {stem: [v for k, v in mine.items() if k.startswith(f"{stem}.")] for stem in ("onset", "strength")}
+    return blocks if any(blocks.values()) else mine
 
 
 @pytest.mark.parametrize("name", ["turnover", "decline"])
@@ -254,22 +254,25 @@ def test_an_arm_is_the_naive_arm(changed, cohort):
     """Ledger, doses, true readings and worst measured grades of every patient, day by day."""
     (rules,) = known = changed(ARM)
     course = jax.tree.map(np.asarray, followed(protocol.numbers(ARM, known)))
-    entry, told, off, errors = course.ledger[0], [], [], {}
+    entry, off, told, errors = course.ledger[0], [], [], {}
     for j, patient in enumerate(cohort):
         ledger, mg, truth, worst = NAIVE.follow(patient, rules, sheet(), COURSE)
         rows = (entry.action[:, j], entry.level[:, j], entry.reason[:, j], entry.planned[:, j])
         found = [(WORDS[a], *(int(v) for v in rest)) for a, *rest in zip(*rows, strict=True)]
         wanted = [(a, level, -1 if reason is None else reason, day) for a, level, reason, day in ledger]
+        # the first day on which they differ says it
         off += [(j, d, f, w) for d, (f, w) in enumerate(zip(found, wanted, strict=True)) if f != w][:1]
-        off += [(j, o, int(course.organs[o].worst[j]), g) for o, g in worst.items() if course.organs[o].worst[j] != g]
-        if not np.allclose(course.mg[:, 0, j], mg, rtol=1e-9):
-            off.append((j, "mg"))
+        off += [(j, o, int(course.organs[o].worst[j]), int(g)) for o, g in worst.items() if course.organs[o].worst[j] != g]
+        np.testing.assert_allclose(course.mg[:, 0, j], mg, rtol=1e-9, err_msg=f"mg of patient {j}")
         for organ, values in truth.items():
-            error = np.abs(course.truth[organ][:, j] - values) / np.maximum(np.abs(values), 1e-30 if max(values) > 5 else 1)
-            errors[organ] = max(errors.get(organ, 0.0), error.max())
+            off_by = np.abs(course.truth[organ][:, j] / np.where(np.equal(values, 0), 1, values) - np.not_equal(values, 0))
+            errors[organ] = max(errors.get(organ, 0.0), off_by.max())
         told += wanted
-    print({k: float(f"{v:.1e}") for k, v in errors.items()})
-    print({a: sum(t[0] == a for t in told) for a in WORDS})
-    print({(t[0], rules.rules[t[2]].id): sum(u[0] == t[0] and u[2] == t[2] for u in told) for t in told if t[2] >= 0})
-    print({o: np.bincount(course.organs[o].worst, minlength=6).tolist() for o in course.organs})
-    assert not off, "(patient, what, vtrial, naive)\n" + "\n".join(map(str, off))
+    assert not off, "(patient, day and what, vtrial, naive)\n" + "\n".join(map(str, off))
+    # what the stepper of counts may cost: tests/reference/test_steppers.py, here with a slope of twice the card's
+    beyond = {o: e for o, e in errors.items() if e > (2e-3 if o in organs.COUNTS else 1e-4)}
+    assert not beyond, beyond
+    print({o: f"{e:.1e}" for o, e in errors.items()}, {(t[0], rules.rules[t[2]].id) for t in told if t[2] >= 0})
+    assert {t[0] for t in told} == set(WORDS)
+    # or the test would say little: many rules at work, and a treatment that more than one of them ended
+    assert len({t[2] for t in told if t[2] >= 0}) >= 7 and len({t[2] for t in told if t[0] == "stopped"}) >= 2
