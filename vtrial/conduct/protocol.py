@@ -97,6 +97,10 @@ def follow(frame, protocol, who: People, days, keep=False):
     end, kept = jax.lax.scan(day, _begin(frame, protocol, who), jnp.arange(float(days)))
     truth = _truth(frame, who, end.states)
     worst = {o: tally.lived(t, truth[o], frame.sides[o]) for o, t in end.organs.items()}
+    if "ild" in worst:
+        # a death is known without a visit
+        fatal = worst["ild"].true >= DEATH
+        worst["ild"] = worst["ild"]._replace(worst=jnp.where(fatal, DEATH, worst["ild"].worst).astype(jnp.int8))
     told = {o: measure.reported(o, worst[o].worst, score) for o, score in who.tells.items()}
     return Course(worst, end.doses, end.hys_law, told, *(kept or ()))
 
@@ -158,7 +162,10 @@ def _planned_visits(frame, protocol, carry, d):
 
 def _decided(frame, protocol, who, carry, truth, d):
     """The carry after a day's visits and decisions, and the ledger's entries."""
-    memory = tuple(_finished(frame, who, m, t, i, d) for i, (m, t) in enumerate(zip(carry.memory, carry.doses, strict=True)))
+    dead = _dead(truth, who)
+    memory = tuple(
+        _finished(frame, who, m, t, i, d, dead) for i, (m, t) in enumerate(zip(carry.memory, carry.doses, strict=True))
+    )
     due = [(m.check <= d) & ~m.ended for m in memory]
     held = jnp.stack([x & jnp.isfinite(m.fired).any(0) for x, m in zip(due, memory, strict=True)]).any(0)
     visits = _planned_visits(frame, protocol, carry, d)
@@ -186,10 +193,14 @@ def _fired_by(frame, protocol, memory, organ):
     return jnp.stack([(jnp.isfinite(m.fired) & which).any(0) for m, which in zip(memory, mine, strict=True)]).any(0)
 
 
-def _finished(frame, who, memory, doses, i, d):
-    """Ends treatment when the planned cycles are over: by doses where they are made up, else by the calendar."""
+def _dead(truth, who):
+    return truth["ild"] >= DEATH if "ild" in truth else jnp.zeros(len(who.cycles), bool)
+
+
+def _finished(frame, who, memory, doses, i, d, dead):
+    """Ends treatment of the dead, and when the planned cycles are over: by doses of infusions, by the calendar of tablets."""
     over = doses.given >= who.cycles if frame.packs[i] == 1 else d >= who.cycles * frame.every
-    return memory._replace(ended=memory.ended | ((memory.check <= d) & over))
+    return memory._replace(ended=memory.ended | dead | ((memory.check <= d) & over))
 
 
 def _by_drug(protocol, memory, x, contact, d):
@@ -204,7 +215,7 @@ def _by_drug(protocol, memory, x, contact, d):
 
 def _dosed(frame, protocol, who, carry, truth, d):
     """A day on, with its doses; and the doses (drug, subject), mg."""
-    dead = truth["ild"] >= DEATH if "ild" in truth else jnp.zeros(len(who.cycles), bool)
+    dead = _dead(truth, who)
     amounts, given, memory, counted = [], [], [], []
     for i, drug in enumerate(protocol.drugs):
         m, t = carry.memory[i], carry.doses[i]

@@ -3,8 +3,8 @@
 A rule table is arrays, so that another protocol of the same size needs no new compilation. `decide` is one day of one drug
 for all subjects:
 
-1. A rule fires when its trigger is measured (at any visit, or only when a dose is due), and stays fired until the dose is
-   given again. A rule that stops does so at once.
+1. A rule fires when its trigger is met by what was last measured (at any visit, or only when a dose is due), and stays
+   fired until the dose is given again. A rule that stops does so at once.
 2. When a dose is due, it is held while a fired rule is not recovered. It is due again when the soonest of these rules
    wants a check. A rule that fired its longest hold ago, or a dose that is late by the protocol's longest delay, ends
    treatment unless recovered.

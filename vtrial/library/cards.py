@@ -177,6 +177,8 @@ def read(path):
         joint=_joint(sheet, data["estimates"], data["theta"], known) if "estimates" in data else _APART,
         doses=_doses(sheet, data.get("doses", {})),
     )
+    if card.structure == "ordinal" and card.theta.get("LENGTH", 0) > card.theta.get("BLOCK", 0):
+        sheet.fault("theta.LENGTH", f"is {card.theta['LENGTH']:g} days; a spell may not outlast its block of BLOCK days")
     sheet.done()
     return card
 
