@@ -251,7 +251,9 @@ def test_a_dose_changes_the_effect(path):
         # two days of tablets are little: any difference will do
         assert np.abs(dosed - none).max() > 0 or float(state.ce[0]) > 0
     else:
-        assert np.abs(dosed - none).max() > 0.05 * np.abs(none).max()
+        # the typical patient's ejection fraction hardly moves
+        share = 0.001 if card.structure == "decline" else 0.05
+        assert np.abs(dosed - none).max() > share * np.abs(none).max()
     assert card.driver in {raw(path.parent / "pk.toml").get("analyte")}
 
 
