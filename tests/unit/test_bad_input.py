@@ -203,7 +203,7 @@ MEDIAN = 'median = { value = 7.6, unit = "month", source = "kadcyla2013", at = "
     missing_population=Case('population = "emilia"\n', "", "population", None, ("missing",)),
     missing_grading=Case('[grading]\nversion = "v3"\nsource = "kadcyla2013"\nat = "Table 6 and 7, CTCAE v3"\n', "", "grading", None, ("missing",)),
     grading_without_source=Case('version = "v3"\nsource = "kadcyla2013"', 'version = "v3"', "grading.source", "[grading]", ("missing",)),
-    limit_of_wrong_unit=Case('unit = "1e9/L"', 'unit = "mg/L"', "lower_limit.platelets.unit", "mg/L", ("'mg/L'", "1e9/L")),
+    limit_of_wrong_unit=Case('value = 150\nunit = "1e9/L"', 'value = 150\nunit = "mg/L"', "lower_limit.platelets.unit", "mg/L", ("'mg/L'", "1e9/L")),
     limit_as_text=Case("value = 150", 'value = "150"', "lower_limit.platelets.value", '"150"', ("'150'", "a number")),
     visits_without_source=Case('later_cycles = [8, 22]\nsource = "assumed"', "later_cycles = [8, 22]", "visits.platelets.source", "[visits.platelets]", ("missing",)),
     visits_without_days=Case('first_cycle = [8, 22]\nlater_cycles = [8, 22]\nsource', 'later_cycles = [8, 22]\nsource', "visits.platelets.first_cycle", "[visits.platelets]", ("missing",)),
