@@ -275,7 +275,7 @@ SLOPE = 'of = "theta.SLOPE"'
     subjects_as_text=Case("subjects = 512", 'subjects = "256"', "subjects", "subjects = ", ("'256'", "a number")),
     unknown_trial=Case('trials = ["emilia",', 'trials = ["emillia",', "trials", "emillia", ("'emillia'", "emilia")),
     unknown_drug=Case('drug = "tdm1"', 'drug = "tdm2"', "drug", "tdm2", ("'tdm2'", "tdm1")),
-    unknown_effect=Case('effect = "thrombocytopenia"', 'effect = "neutropenia"', "effect", "neutropenia", ("neutropenia", "thrombocytopenia")),
+    unknown_effect=Case('effect = "thrombocytopenia"', 'effect = "anaemia"', "effect", "anaemia", ("anaemia", "thrombocytopenia")),
     prior_on_no_number=Case(SLOPE, 'of = "theta.EMAX"', "free.SLOPE.of", "EMAX", ("theta.EMAX", "theta.SLOPE", "omega.SLOPE", "sigma.log")),
     prior_of_wrong_unit=Case('median = 0.0030\nlog_sd = 0.5\nunit = "L/mg"', 'median = 0.0030\nlog_sd = 0.5\nunit = "mg/L"', "free.SLOPE.unit", 'unit = "mg/L"', ("'mg/L'", "L/mg")),
     prior_without_width=Case("median = 0.0030\nlog_sd = 0.5\n", "median = 0.0030\n", "free.SLOPE.log_sd", "[free.SLOPE]", ("missing",)),
