@@ -1,5 +1,5 @@
 """Ranks scrambles of a problem's quasi-random subjects by their error against many subjects, at the posterior mode of the
-committed result (the prior's medians before there is one) and at its first 24 prior draws.
+committed result (the prior's medians before there is one) and at its first prior draws (``--draws``).
 
 ``python scripts/rank_scrambles.py platelets-tdm1 --seeds 400`` prints seed, largest and root-mean-square error, in
 sampling deviations of the published rows. Nothing published but n and the deviations enters.
@@ -35,21 +35,22 @@ def predictions(problem, subjects, seeds, scores):
     return np.array([[predict(c, u) for u in scores] for c in cohorts])
 
 
-def places(problem):
-    """Scores (place, parameter): the mode, and 24 prior draws as a calibration with seed 1 keeps them."""
+def places(problem, draws):
+    """Scores (place, parameter): the mode, and the first prior draws as a calibration with seed 1 keeps them."""
     file, size = results.folder(problem.name) / "posterior.nc", len(names(problem))
     mode = results.read(file)["constant_data"]["mode"].values if file.is_file() else np.zeros(size)
-    return np.concatenate([mode[None], prior_scores(problem, 1)[:, 0, :24].T])
+    return np.concatenate([mode[None], prior_scores(problem, 1)[:, 0, :draws].T])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("problem")
     parser.add_argument("--seeds", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=24, help="prior draws besides the mode")
     parser.add_argument("--best", type=int, default=5, help="how many to print")
     args = parser.parse_args()
     problem = problems.load(args.problem)
-    scores = places(problem)
+    scores = places(problem, args.draws)
     # a median: a mean of ratios has rare, far outliers
     exact = np.median(predictions(problem, 4096, range(1000, 1005), scores), 0)
     deviation = np.array([targets.deviation(r) for r in problem.rows("fit")])

@@ -56,6 +56,11 @@ def quasi(names, n, seed):
     return {name: scores[:, i] for i, name in enumerate(names)}
 
 
+def needed(*cards):
+    """Covariates that subjects of some cards need: those of their effects, and the weight that a dose may go by."""
+    return {"WT", *(e.of for card in cards for e in card.effects)}
+
+
 def score_names(population, *cards):
     """Names of the scores that subjects need, the random effects of the last card (the most influential) first."""
     etas = [f"eta.{name}" for card in reversed(cards) for name in card.etas]
@@ -68,6 +73,18 @@ def covariates(population, scores):
     lower = np.linalg.cholesky(population.correlation)
     mixed = {a: sum(lower[i, j] * scores[b] for j, b in enumerate(names[: i + 1])) for i, a in enumerate(names)}
     return {name: _quantile(m, mixed[name]) for name, m in population.marginals.items()}
+
+
+def with_surface(covs):
+    """With BSA by weight alone where the population has none: Livingston and Lee, Am J Physiol 2001;281:G586."""
+    return {"BSA": 0.1173 * covs["WT"] ** 0.6466} | covs
+
+
+def per_unit(unit, covs):
+    """Milligrams of one unit of a dose (mg, mg/kg, mg/m2), (subject,)."""
+    if unit == "mg":
+        return jnp.ones_like(covs["WT"])
+    return with_surface(covs)["WT" if unit == "mg/kg" else "BSA"]
 
 
 def _quantile(m, z):

@@ -1,16 +1,17 @@
 """Replaying trials: fresh trials of the published size from posterior draws, arm by arm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .calibrate import targets
+from .calibrate import outcome, targets
 from .conduct.course import course
 from .conduct.schedule import dose
 from .conduct.setting import setting
 from .endpoints import TABLE, replicate
+from .endpoints.outcome.rows import unmodelled
 from .errors import InputError
 from .library import problems
 from .population import covariates, deal, individuals, score_names
@@ -19,11 +20,13 @@ from .population import covariates, deal, individuals, score_names
 @dataclass(frozen=True)
 class Replay:
     """``replicates`` maps (trial, row id) to (replicate,) statistics, where the row is modelled; ``reasons`` says why a
-    row is not. ``failed`` counts subjects whose course was not finite."""
+    row is not. ``failed`` counts subjects whose course was not finite. ``widths``: of a median, how wide its own 90 %
+    interval is in one trial."""
 
     replicates: dict
     reasons: dict
     failed: int
+    widths: dict = field(default_factory=dict)
 
 
 def replay(problem, names, values, seed, replicates, tick=lambda n: None):
@@ -38,9 +41,17 @@ def replay(problem, names, values, seed, replicates, tick=lambda n: None):
         Posterior draws by parameter name, each (replicate,).
     seed, replicates : int
     """
-    key, out, reasons, failed = jax.random.key(seed), {}, {}, 0
+    key = jax.random.key(seed)
+    of = _outcomes if problem.effect == problems.EFFICACY else _toxicity
+    parts = [of(problem, name, values, key, replicates, tick) for name in names]
+    out, reasons, widths = ({k: v for part in parts for k, v in part[i].items()} for i in range(3))
+    return Replay(out, reasons, sum(part[3] for part in parts), widths)
+
+
+def _toxicity(problem, name, values, key, replicates, tick):
+    out, reasons, failed = {}, {}, 0
     wanted = problems.internal(problem.free, values)
-    for name, arm, rows in arms(problem, names):
+    for _, arm, rows in arms(problem, [name]):
         known = [r for r in rows if r.endpoint in TABLE]
         made, why = _setting(problem, name, arm)
         reasons |= {(name, r.id): why or f"{r.endpoint} is not modelled" for r in rows if why or r not in known}
@@ -48,7 +59,18 @@ def replay(problem, names, values, seed, replicates, tick=lambda n: None):
             result = replicate.statistics(made, known, wanted, key, replicates=replicates, tick=tick)
             out |= {(name, r.id): result["rows"][:, i] for i, r in enumerate(known)}
             failed += result["failed"]
-    return Replay(out, reasons, failed)
+    others = [r for r in problem.trials[name].rows.values() if len(r.arms) > 1]
+    return out, reasons | {(name, r.id): f"{r.endpoint} is not modelled" for r in others}, {}, failed
+
+
+def _outcomes(problem, name, values, key, replicates, tick):
+    trial = problem.trials[name]
+    reasons = {(name, r.id): why for r in trial.rows.values() if (why := unmodelled(r, trial))}
+    known = [r for r in trial.rows.values() if (name, r.id) not in reasons]
+    found = outcome.replicates(problem, name, known, values, key, replicates, tick)
+    by = {(name, r.id): found["rows"][:, i] for i, r in enumerate(known)}
+    widths = {(name, r.id): w for r, w in zip(known, found["widths"], strict=True) if np.isfinite(w)}
+    return by, reasons, widths, found["failed"]
 
 
 def arms(problem, names):
@@ -74,7 +96,7 @@ def with_discrepancy(replayed, problem, tau, seed):
         row = problem.trials[name].rows[row_id]
         n = row.n if row.unit == "count" else 1
         moved = np.asarray(targets.to_scale(targets.scale(row), stats / n)) + tau * rng.normal(size=len(tau))
-        back = targets.expit(moved) if targets.scale(row) == "logit" else np.exp(moved)
+        back = targets.from_scale(targets.scale(row), moved)
         # none and all of the patients have no logit: they stay none and all
         edge = (targets.scale(row) == "logit") & np.isin(stats / n, (0.0, 1.0))
         out[name, row_id] = np.where(edge, stats, n * np.asarray(back))

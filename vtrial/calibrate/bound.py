@@ -11,8 +11,8 @@ from ..endpoints.calm import calm
 from ..endpoints.cohort import Cohort
 from ..errors import bad
 from ..library.files import line_of
-from ..library.problems import Problem, internal
-from . import targets
+from ..library.problems import EFFICACY, Problem, internal
+from . import outcome, targets
 from .single import single
 
 
@@ -29,9 +29,15 @@ class Bound:
         wanted = internal(self.problem.free, values)
         return single(smooth.predictor(self.settings, self.rows, self.cohort, calm))(wanted)
 
+    def sampling(self, values, key):
+        """`sampling_covariances` at parameter values."""
+        return sampling_covariances(self, values, key)
+
 
 def bind(problem, subjects=None, scramble=None):
     """Binds a problem's fit rows; ``subjects`` and ``scramble`` replace the problem's quasi-random subjects."""
+    if problem.effect == EFFICACY:
+        return outcome.bind(problem, subjects, scramble)
     rows = problem.rows("fit")
     for row in rows:
         if row.endpoint not in TABLE:

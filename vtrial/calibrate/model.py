@@ -9,13 +9,18 @@ import numpyro
 import numpyro.distributions as dist
 from jax.scipy.special import ndtr, ndtri
 
+from .targets import shifted
+
 
 def model(bound, targets, covariances):
-    """Samples scores, gives the parameters in the problem's units, and adds each target's log-likelihood."""
+    """Samples scores, gives the parameters in the problem's units, and adds each target's log-likelihood.
+
+    ``covariances``: sampling covariance by trial, and where the prediction is known to be off its ``shift`` (row,).
+    """
     order = names(bound.problem)
     scores = jnp.stack([numpyro.sample(f"score_{name}", dist.Normal()) for name in order])
     values = {k: numpyro.deterministic(k, v) for k, v in parameters(bound.problem, scores).items()}
-    predicted = bound.predict(values)
+    predicted = shifted(bound.rows, bound.predict(values), covariances.get("shift"))
     for target in targets:
         numpyro.factor(target.name, target.loglik(predicted, values.get(bound.problem.discrepancy[0], 0.0), covariances))
 

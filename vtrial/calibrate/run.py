@@ -20,7 +20,6 @@ from . import mode as modes
 from . import results, sample, targets, warp
 from .model import names, parameters
 
-REPLICATES = 400
 # Pilot chains shape the coordinates and tune the step, in two stages.
 # They accept less than the chains: a divergence there costs nothing.
 _PILOT = {"spread": 1.0, "target_accept": 0.8}
@@ -96,7 +95,7 @@ def _start(checkpoint, bound, energy, seed):
     for _ in range(2):
         key = jax.random.fold_in(jax.random.key(seed), 1)
         values = parameters(bound.problem, jnp.asarray(at))
-        covariances = binding.sampling_covariances(bound, values, key, REPLICATES)
+        covariances = bound.sampling(values, key)
         say("finding the mode")
         mode = modes.find(lambda u, c=covariances: fun(u, c), at)
         at = mode.position
@@ -150,9 +149,9 @@ def _tree(bound, fitted, mode, covariances, u, stats, plan):
         "sample_stats": {_ARVIZ.get(k, k): v for k, v in stats.items()},
         "log_likelihood": loglik,
         "posterior_predictive": {"expected": predicted},
-        "observed_data": {"published": np.array([r.value / (r.n if r.unit == "count" else 1) for r in bound.rows])},
+        "observed_data": {"published": np.array([targets.printed(r) for r in bound.rows])},
         "constant_data": {"mode": mode.position, "laplace": mode.covariance}
-        | {f"sampling_covariance_{t}": c for t, c in covariances.items()},
+        | {t if t == "shift" else f"sampling_covariance_{t}": c for t, c in covariances.items()},
     }
     coords = {"row": [f"{r.trial}/{r.id}" for r in bound.rows], "parameter": order, "parameter_": order}
     dims = {"expected": ["row"], "published": ["row"], "mode": ["parameter"], "laplace": ["parameter", "parameter_"]}
@@ -175,7 +174,7 @@ def _evaluate(bound, fitted, covariances, posterior):
     tau = bound.problem.discrepancy[0]
 
     def one(values):
-        predicted = bound.predict(values)
+        predicted = targets.shifted(bound.rows, bound.predict(values), fixed.get("shift"))
         return predicted, {t.name: t.loglik(predicted, values.get(tau, 0.0), fixed) for t in fitted}
 
     many = jax.jit(lambda values: jax.lax.map(one, values))

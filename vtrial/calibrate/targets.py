@@ -14,6 +14,7 @@ import numpy as np
 from jax.scipy.special import gammaln, logsumexp
 
 from ..endpoints import TABLE
+from ..endpoints.outcome.rows import SCALES
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
@@ -77,8 +78,34 @@ class Normal:
 
 
 def to_scale(scale, value):
-    """A statistic on the scale of its comparison."""
+    """A statistic on the scale of its comparison: ``logit``, ``cloglog`` (log(-log S)), ``log`` or ``identity``."""
+    if scale == "identity":
+        return value
+    if scale == "cloglog":
+        return jnp.log(-jnp.log(jnp.clip(value, 1e-6, 1 - 1e-6)))
     return logit(value) if scale == "logit" else jnp.log(jnp.maximum(value, _TINY))
+
+
+def from_scale(scale, x):
+    """A statistic from the scale of its comparison."""
+    if scale == "identity":
+        return x
+    if scale == "cloglog":
+        return jnp.exp(-jnp.exp(x))
+    return expit(x) if scale == "logit" else jnp.exp(x)
+
+
+def shifted(rows, predicted, shift):
+    """Predictions (row,) moved on their scales; ``shift`` None: as they are."""
+    if shift is None:
+        return predicted
+    moved = [from_scale(scale(r), to_scale(scale(r), predicted[i]) + shift[i]) for i, r in enumerate(rows)]
+    return jnp.stack(moved)
+
+
+def printed(row):
+    """A row's published statistic as the model predicts it: a count of patients as a share."""
+    return row.value / row.n if row.unit == "count" else row.value
 
 
 def gather(rows):
@@ -138,18 +165,24 @@ def _table(name, rows, position):
 
 
 def _normal(trial, rows, position):
-    # relative errors, as all normal rows are compared on the log scale or are shares on the logit scale
-    slope = [1 / r.value if scale(r) == "log" else 1 / (r.value * (1 - r.value)) for r in rows]
-    extra = [(s * math.hypot(r.rounding / math.sqrt(3), r.reading_sd)) ** 2 for s, r in zip(slope, rows, strict=True)]
+    extra = [(_slope(r) * math.hypot(r.rounding / math.sqrt(3), r.reading_sd)) ** 2 for r in rows]
     return Normal(
         name=trial,
         at=tuple(position[r.trial, r.id] for r in rows),
         scales=tuple(scale(r) for r in rows),
-        observed=np.array([float(to_scale(scale(r), r.value)) for r in rows]),
+        observed=np.array([float(to_scale(scale(r), printed(r))) for r in rows]),
         extra=np.array(extra),
     )
 
 
+def _slope(row):
+    """Change of a row's statistic on its scale by a change of the printed number."""
+    p = printed(row)
+    by = {"log": 1 / p, "logit": 1 / (p * (1 - p)) if p < 1 else 0.0, "cloglog": 1 / (p * -math.log(min(p, 1 - 1e-6)))}
+    return by.get(scale(row), 1.0) / (row.n if row.unit == "count" else 1)
+
+
 def scale(row):
-    """The natural scale of a row's endpoint."""
-    return TABLE[row.endpoint].scale
+    """The natural scale of a row's statistic."""
+    known = TABLE.get(row.endpoint)
+    return known.scale if known else SCALES[row.statistic]

@@ -73,7 +73,7 @@ def arm(trial, arm_id):
     """
     of = trial.arms[arm_id]
     where = f"arm[{list(trial.arms).index(arm_id)}].regimen"
-    phases = [_phase(trial, words, where) for _, words in of.drugs]
+    phases = [phase_of(trial, words, where) for _, words in of.drugs]
     parts = tuple(_part(name, p) for (name, _), p in zip(of.drugs, phases, strict=True))
     every = int(max([p.cycle or p.every for p in phases if (p.cycle or p.every) > 1], default=CYCLE))
     times = [p.times for p in phases if p.times]
@@ -97,7 +97,8 @@ def arm(trial, arm_id):
     )
 
 
-def _phase(trial, words, where):
+def phase_of(trial, words, where):
+    """The one phase of a regimen that is followed day by day; raises `InputError` for any other."""
     (phase,) = events.schedule(words, trial.path, where, line_of(trial.path, where), most=1)
     whole = (phase.cycle or phase.every) >= 1
     if not whole or phase.unit not in ("mg", "mg/kg", "mg/m2"):
@@ -140,4 +141,4 @@ def _days(visits, every):
     return first, later, visits.every
 
 
-__all__ = ["Arm", "Effect", "Part", "arm"]
+__all__ = ["Arm", "Effect", "Part", "arm", "phase_of"]

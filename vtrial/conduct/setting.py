@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..library import cards, drugs, populations
+from ..population import needed
 from .grading import limits
 from .schedule import Plan, plan
 from .treatment import cycle_shares
@@ -40,12 +41,14 @@ def setting(trial, arm_id, effect, *, visits=None, lower_limit=None, treatment=N
         arm = replace(arm, treatment=treatment)
     where = f"arm[{list(trial.arms).index(arm_id)}]"
     made = plan(arm, visits or trial.visits["platelets"], trial.path, where)
+    pk, fx = cards.load(arm.drug, "pk"), cards.load(arm.drug, effect)
     return Setting(
         trial=trial.name,
         arm=arm_id,
-        pk=cards.load(arm.drug, "pk"),
-        fx=cards.load(arm.drug, effect),
-        population=populations.load(trial.population),
+        pk=pk,
+        fx=fx,
+        # a covariate that nothing depends on takes no quasi-random dimension
+        population=populations.load(trial.population).only(needed(pk, fx)),
         infusion=drugs.load(arm.drug).infusion,
         plan=made,
         shares=cycle_shares(arm.treatment, made.every, made.cycles),

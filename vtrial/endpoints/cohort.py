@@ -30,11 +30,14 @@ class Cohort:
         names.pop("eta.CIRC0", None)
         noisy = {(r.trial, r.arm) for r in rows if TABLE[r.endpoint].noisy}
         marks = dict.fromkeys(m for s in settings if (s.trial, s.arm) in noisy for m in noise_names(s.plan))
-        dealt = np.stack(list(population.quasi([*names, *marks], n, seed).values()))
+        steps = [n for s in settings for n, m in s.population.marginals.items() if m.distribution == "bernoulli"]
+        smooth = [n for n in names if n not in steps]
+        # a yes or no has no derivative to rank it by: it keeps a Sobol dimension of its own, the first
+        order = [*(n for n in names if n in steps), *smooth, *marks]
+        scores = population.quasi(order, n, seed)
         largest = max(settings, key=lambda s: s.n)
-        turned = directions(_sensitivity(largest, tuple(names))) @ dealt[: len(names)]
-        scores = dict(zip([*names, *marks], [*turned, *dealt[len(names) :]], strict=True))
-        return cls({**scores, "eta.CIRC0": np.zeros(n)})
+        turned = directions(_sensitivity(largest, tuple(names), tuple(smooth))) @ np.stack([scores[n] for n in smooth])
+        return cls({**scores, **dict(zip(smooth, turned, strict=True)), "eta.CIRC0": np.zeros(n)})
 
 
 def noise_names(plan):
@@ -54,11 +57,11 @@ def directions(sensitivity):
 
 
 @lru_cache(8)
-def _sensitivity(s, names):
-    """Derivative of the typical patient's log counts at the visits of a `Setting` by the scores, (visit, score)."""
+def _sensitivity(s, names, smooth):
+    """Derivative of the typical patient's log counts at the visits of a `Setting` by the smooth scores, (visit, score)."""
 
     def log_counts(z):
-        scores = dict(zip(names, z[:, None], strict=True)) | {"eta.CIRC0": jnp.zeros(1)}
+        scores = dict.fromkeys([*names, "eta.CIRC0"], jnp.zeros(1)) | dict(zip(smooth, z[:, None], strict=True))
         covs = population.covariates(s.population, scores)
         p, q = (population.individuals(card, scores, covs) for card in (s.pk, s.fx))
         mg = s.plan.amount * (covs["WT"] if s.plan.per_kg else jnp.ones(1))
@@ -67,7 +70,7 @@ def _sensitivity(s, names):
 
     # numbers, also where a caller is being traced
     with jax.ensure_compile_time_eval():
-        return np.asarray(jax.jit(jax.jacfwd(log_counts))(np.zeros(len(names))))
+        return np.asarray(jax.jit(jax.jacfwd(log_counts))(np.zeros(len(smooth))))
 
 
 __all__ = ["Cohort", "directions", "noise_names"]

@@ -35,7 +35,7 @@ def people(arm, frame, shares, values, keys, subjects, days):
         Length of the course.
     """
     scores = _scores(arm, keys, subjects, days)
-    covs = _with_surface(at_reference(arm) | population.covariates(arm.population, scores))
+    covs = population.with_surface(at_reference(arm) | population.covariates(arm.population, scores))
     kinetics = [_modes(p, scores, covs, _prefix(arm, i)) for i, p in enumerate(arm.parts)]
     paces = tuple(pkmodes.pace(m, 1.0, p.infusion) for m, p in zip(kinetics, arm.parts, strict=True))
     effects = [_effect(e, scores, covs, values.get(e.card.path, {}), _prefix(arm, e.part)) for e in arm.effects]
@@ -45,7 +45,7 @@ def people(arm, frame, shares, values, keys, subjects, days):
         steps.append(fx.prepare(q, kinetics[e.part], 1.0, arm.parts[e.part].infusion))
         starts.append(fx.start(q))
     sigma, noise, baseline = _measured(arm, effects, values, keys, subjects)
-    mg = tuple(_unit(p.unit, covs) for p in arm.parts)
+    mg = tuple(population.per_unit(p.unit, covs) for p in arm.parts)
     tells = {o: scores[f"report.{o}"] for o in _told(arm)}
     cycles = cycles_given(shares, scores["treatment"])
     return People(paces, mg, tuple(effects), tuple(steps), tuple(starts), sigma, noise, baseline, tells, cycles)
@@ -61,11 +61,6 @@ def at_reference(arm):
     cards = [*(p.pk for p in arm.parts), *(e.card for e in arm.effects)]
     known = {*arm.population.marginals, "BSA"}
     return {e.of: e.reference for card in cards for e in card.effects if e.of not in known}
-
-
-def _with_surface(covs):
-    """With BSA by weight alone where the population has none: Livingston and Lee, Am J Physiol 2001;281:G586."""
-    return {"BSA": 0.1173 * covs["WT"] ** 0.6466} | covs
 
 
 def _prefix(arm, part):
@@ -129,13 +124,6 @@ def _measured(arm, effects, values, keys, subjects):
             off = sigma[o] * score
             baseline[o] = truth[o] + off if error == "additive" else truth[o] * jnp.exp(off)
     return sigma, noise, baseline
-
-
-def _unit(unit, covs):
-    """Milligrams of one unit of a dose, (subject,)."""
-    if unit == "mg":
-        return jnp.ones_like(covs["WT"])
-    return covs["WT" if unit == "mg/kg" else "BSA"]
 
 
 def flat(key, replicates, size):

@@ -50,6 +50,8 @@ UNITS = {
     "ordinal": _HEARD
     | {"CREF": "mg/L", "POWER": "1", "SHIFT": "1", "BLOCK": "day", "LENGTH": "day"}
     | {"B1": "1", "B2": "1", "B3": "1", "B4": "1"},
+    "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1", "HPP": "1/day", "FRAILTY": "1"},
+    "kill": {"KD": "1/day", "LAMBDA": "1/day", "CREF": "mg/L"},
 }
 COVARIATES = {
     "WT": "kg",
@@ -69,13 +71,23 @@ COVARIATES = {
     "BILI": "umol/L",
     "LUNGCOMORB": "1",
     "TSD": "year",
+    "VISC": "1",
+    "CNS": "1",
+    "NSITES": "1",
+    "PRIORLINES": "1",
+    "HR": "1",
+    "PERTUZUMAB": "1",
+    "PIK3CA": "1",
+    "HER2MRNA": "1",
+    "REGION_US": "1",
+    "REGION_WEST": "1",
 }
 FORMS = ("cv%", "sd", "variance")
 # How a covariate x enters: (x/reference)^c, exp(c (x - reference)), 1 + c (x - reference), c where x is one, or c where x is
 # below or above the reference.
 EFFECTS = ("power", "exponential", "linear", "categorical", "below", "above")
 # Parameters that may be negative or zero; their random effects add.
-ANY_SIGN = ("KRELX", "POWER", "SHIFT", "B1", "B2", "B3", "B4", "P2", "P3", "P4", "P5", "WORSEN")
+ANY_SIGN = ("KRELX", "POWER", "SHIFT", "B1", "B2", "B3", "B4", "P2", "P3", "P4", "P5", "WORSEN", "BNL", "BOS")
 # Where a random effect acts: on the logarithm, on the logit between 0 and ``upper``, on the parameter itself (its spread
 # then in the parameter's unit), or on the logarithm through a Box-Cox of shape ``shape``.
 ETAS = ("lognormal", "logitnormal", "normal", "boxcox")
@@ -139,6 +151,12 @@ def load(drug, name):
     """The card ``name`` (``pk``, ``thrombocytopenia``, ...) of a drug on the shelf or of a user's own folder."""
     path = locate("drugs", drug).parent / f"{name}.toml"
     return _read(path, digest(path) if path.is_file() else "")
+
+
+def tumour(name):
+    """The card of a tumour on the shelf (``her2-breast``), or a user's own file."""
+    path = locate("tumours", name)
+    return _read(path, digest(path))
 
 
 @cache

@@ -52,6 +52,11 @@ def load(name):
     return Drug(data["name"], title, str(path), digest(path), levels, infusion, analytes)
 
 
+def has(name, card):
+    """Whether a drug has a card of a name."""
+    return (locate("drugs", name).parent / f"{card}.toml").is_file()
+
+
 def _analytes(sheet, rows):
     for i, row in enumerate(rows):
         where = f"analyte[{i}]"

@@ -18,6 +18,7 @@ REPORTING = "models/grading/reporting.toml"
 KINDS = {
     "drugs": ("models/drugs", "drug.toml"),
     "populations": ("models/populations", None),
+    "tumours": ("models/tumours", None),
     "trials": ("calibration/trials", "trial.toml"),
     "problems": ("calibration/problems", None),
 }

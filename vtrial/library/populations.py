@@ -1,7 +1,7 @@
 """Population cards: marginals of the covariates and their correlations, each with unit and source."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -38,6 +38,12 @@ class Population:
     digest: str
     marginals: dict
     correlation: np.ndarray
+
+    def only(self, names):
+        """The same patients, described by fewer covariates: those of ``names`` that it has."""
+        kept = [i for i, name in enumerate(self.marginals) if name in names]
+        marginals = {name: m for name, m in self.marginals.items() if name in names}
+        return replace(self, digest="", marginals=marginals, correlation=self.correlation[np.ix_(kept, kept)])
 
 
 def load(name):

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from . import cards, trials
+from . import cards, drugs, organs, trials
 from .files import digest, locate
 from .schema import SOURCED, Sheet
 
 ROLES = ("fit", "holdout", "context")
+EFFICACY = "efficacy"
+# What endpoints begin with whose rows a problem must give a role, where that is not the name of an organ.
+MODELLED = {EFFICACY: ("pfs", "os", "orr", "dor", "cr", "cbr")}
 
 
 @dataclass(frozen=True)
@@ -22,18 +25,20 @@ class Free:
     factor: float
     upper: float | None = None
     lower: float = 0.0
+    card: str = ""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a
+    """Of a toxicity: ``drug`` and ``effect`` name the card; of tumours ``effect`` is ``efficacy``, ``tumour`` names the
+    disease, and a free parameter's ``card`` a drug or the disease. ``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a
     scale of zero means none. ``subjects`` and ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
 
     name: str
     title: str
     path: str
     digest: str
-    drug: str
+    drug: str | None
     effect: str
     trials: dict = field(hash=False)
     subjects: int
@@ -41,6 +46,12 @@ class Problem:
     free: tuple
     discrepancy: tuple
     roles: dict = field(hash=False)
+    tumour: str | None = None
+
+    @property
+    def cards(self):
+        """Cards that free parameters are of, by the name that a parameter gives: of one card alone, the empty one."""
+        return _cards(self.drug, self.effect, self.tumour, self.trials)
 
     def rows(self, role):
         """Published rows with a role, in the order of the problem file."""
@@ -57,19 +68,20 @@ def load(name):
     path = locate("problems", name)
     sheet = Sheet(path)
     data = sheet.data
-    required = ("name", "drug", "effect", "trials", "subjects", "free", "discrepancy", "roles")
+    own = "tumour" if data.get("effect") == EFFICACY else "drug"
+    required = ("name", own, "effect", "trials", "subjects", "free", "discrepancy", "roles")
     if not sheet.keys(data, "", required, ("title", "scramble")):
         sheet.done()
     _on_the_shelf(sheet, path, data)
     sheet.done()
     of = {t.name: t for t in (trials.load(_beside(path, name)) for name in data["trials"])}
-    card = cards.load(data["drug"], data["effect"])
-    free = [_free(sheet, k, v, card) for k, v in data["free"].items()]
+    known = _cards(data.get("drug"), data["effect"], data.get("tumour"), of)
+    free = [_free(sheet, k, v, known) for k, v in data["free"].items()]
     for i, f in enumerate(free):
-        if f and f.of in [g.of for g in free[:i] if g]:
+        if f and (f.card, f.of) in [(g.card, g.of) for g in free[:i] if g]:
             sheet.fault(f"free.{f.name}.of", f"{f.of} has two priors")
     roles = _roles(sheet, data["roles"], of)
-    _every_row(sheet, roles, of)
+    _every_row(sheet, roles, of, MODELLED.get(data["effect"]) or organs.EFFECTS[data["effect"]])
     tau = data["discrepancy"]
     if sheet.keys(tau, "discrepancy", ("name", "half_normal"), SOURCED):
         sheet.source(tau, "discrepancy")
@@ -85,7 +97,7 @@ def load(name):
         title=data.get("title", data["name"]),
         path=str(path),
         digest=digest(path),
-        drug=data["drug"],
+        drug=data.get("drug"),
         effect=data["effect"],
         trials=of,
         subjects=data["subjects"],
@@ -93,6 +105,7 @@ def load(name):
         free=tuple(free),
         discrepancy=(tau["name"], tau["half_normal"]),
         roles=roles,
+        tumour=data.get("tumour"),
     )
 
 
@@ -100,9 +113,18 @@ def _on_the_shelf(sheet, path, data):
     for name in data["trials"]:
         if _beside(path, name) == name:
             sheet.shelf(name, "trials", "trials")
-    if sheet.shelf(data["drug"], "drug", "drugs"):
+    if data["effect"] == EFFICACY:
+        sheet.shelf(data["tumour"], "tumour", "tumours")
+    elif sheet.shelf(data["drug"], "drug", "drugs"):
         folder = locate("drugs", data["drug"]).parent
         sheet.choice(data["effect"], "effect", {p.stem for p in folder.glob("*.toml")} - {"drug", "pk", "rules"})
+
+
+def _cards(drug, effect, tumour, of):
+    if effect != EFFICACY:
+        return {"": cards.load(drug, effect)}
+    named = dict.fromkeys(name for t in of.values() for a in t.arms.values() for name, _ in a.drugs)
+    return {tumour: cards.tumour(tumour)} | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
 
 
 def _beside(path, name):
@@ -111,11 +133,15 @@ def _beside(path, name):
     return beside if (beside / "trial.toml").is_file() else name
 
 
-def _free(sheet, name, table, card):
-    where = f"free.{name}"
-    if not sheet.keys(table, where, ("of", "median", "log_sd", "unit"), {*SOURCED, "upper", "lower"}):
+def _free(sheet, name, table, of):
+    where, several = f"free.{name}", "" not in of
+    needed = ("of", "median", "log_sd", "unit", *(["card"] if several else []))
+    if not sheet.keys(table, where, needed, {*SOURCED, "upper", "lower"}):
         return None
     sheet.source(table, where)
+    if several and not sheet.choice(table["card"], f"{where}.card", of):
+        return None
+    card = of[table.get("card", "")]
     known = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
     known |= dict.fromkeys([*(f"omega.{k}" for k in card.etas), *(f"sigma.{k}" for k in card.sigma)], "1")
     fine = [sheet.real(table[k], f"{where}.{k}", 0) for k in ("median", "log_sd")]
@@ -130,7 +156,8 @@ def _free(sheet, name, table, card):
     if not lower < table["median"] or (lower and "upper" in table):
         sheet.fault(f"{where}.lower", f"is {lower}; must be below the median {table['median']}, and not beside an upper bound")
         return None
-    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, table.get("upper"), lower)
+    bounds = table.get("upper"), lower
+    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, *bounds, table.get("card", ""))
 
 
 def _roles(sheet, table, of):
@@ -150,9 +177,10 @@ def _roles(sheet, table, of):
     return out
 
 
-def _every_row(sheet, roles, of):
-    """A row without a role is context, but only with a reason: naming it is asked for."""
-    missing = [f"{t}/{r}" for t, trial in of.items() for r in trial.rows if f"{t}/{r}" not in roles]
+def _every_row(sheet, roles, of, modelled):
+    """A row on what the problem models has a role, or is context with a reason: naming it is asked for."""
+    rows = [(f"{t}/{r.id}", r.endpoint) for t, trial in of.items() for r in trial.rows.values()]
+    missing = [key for key, endpoint in rows if key not in roles and endpoint.startswith(modelled)]
     if missing:
         sheet.fault("roles", f"no role for {', '.join(missing)}; allowed: {', '.join(ROLES)}")
 
@@ -162,4 +190,13 @@ def internal(free, values):
     return {f.of: values[f.name] * f.factor for f in free if f.name in values}
 
 
-__all__ = ["Free", "Problem", "internal", "load"]
+def by_card(problem, values):
+    """Card path -> replacements of its numbers in internal units, from parameter values by name."""
+    out = {}
+    for f in problem.free:
+        if f.name in values:
+            out.setdefault(problem.cards[f.card].path, {})[f.of] = values[f.name] * f.factor
+    return out
+
+
+__all__ = ["EFFICACY", "Free", "Problem", "by_card", "internal", "load"]

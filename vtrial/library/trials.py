@@ -1,18 +1,20 @@
 """Trials as data: arms, visits, grading, time on treatment; and what was published of them, one row a number."""
 
 import csv
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import units
 from ..errors import Fault, InputError
-from . import rules
+from . import designs, rules
 from .files import GRADING, bibliography, digest, locate, read_toml, root
 from .schema import SOURCED, Sheet
 
 UNITS = ("fraction", "months", "days", "ratio", "count", "ug/mL", "ng/mL", "d*ug/mL", "1e9/L")
 RELATIONS = ("=", "<", ">")
+VERSUS = " vs "
 COLUMNS = (
     "id,arm,endpoint,statistic,relation,value,lower,upper,level,n,unit,definition,cut,table,rounding,reading_sd,"
     "source,locator,confidence,note"
@@ -43,7 +45,8 @@ class Visits:
 
 @dataclass(frozen=True)
 class Arm:
-    """``drugs``: (name, regimen) of each drug; ``drug`` and ``regimen`` are those of the only one, or all joined by ``+``."""
+    """``drugs``: (name, regimen) of each drug; ``drug`` and ``regimen`` are those of the only one, or all joined by ``+``.
+    ``n`` were treated; ``assigned``: how many were randomised, where that is told."""
 
     id: str
     title: str
@@ -51,6 +54,11 @@ class Arm:
     n: int
     treatment: Treatment
     alternatives: dict = field(default_factory=dict, hash=False)
+    assigned: int | None = None
+
+    @property
+    def randomised(self):
+        return self.n if self.assigned is None else self.assigned
 
     @property
     def drug(self):
@@ -63,7 +71,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class Row:
-    """One published number; ``value`` is None where none was reached or found."""
+    """One published number; ``value`` is None where none was reached or found. ``arm`` may be a contrast, ``A vs B``;
+    ``cut`` names the data cut, or is empty."""
 
     id: str
     trial: str
@@ -83,10 +92,16 @@ class Row:
     reading_sd: float
     source: str
     confidence: str
+    cut: str = ""
 
     @property
     def options(self):
         return dict(self.definition)
+
+    @property
+    def arms(self):
+        """The arm, or the two of a contrast."""
+        return tuple(self.arm.split(VERSUS))
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,7 @@ class Trial:
     arms: dict = field(hash=False)
     rows: dict = field(hash=False)
     rules: dict = field(default_factory=dict, hash=False)  # drug -> its `rules.Rules` in this trial
+    design: designs.Design | None = None
 
 
 def load(name):
@@ -116,22 +132,25 @@ def read(path):
     sheet, path = Sheet(path), Path(path)
     data = sheet.data
     required = ("name", "title", "population", "grading", "lower_limit", "visits", "arm")
-    sheet.keys(data, "", required, ("nct", "phase", "default_problem", "rule", "dose_rules"))
+    sheet.keys(data, "", required, ("nct", "phase", "default_problem", "rule", "dose_rules", *designs.SECTIONS))
     if "grading" in data:
         sheet.source(data["grading"], "grading")
         sheet.choice(data["grading"].get("version"), "grading.version", read_toml(root() / GRADING))
     if "population" in data:
         sheet.shelf(data["population"], "population", "populations")
     arms = [_arm(sheet, row, f"arm[{i}]") for i, row in enumerate(data.get("arm", []))]
+    ids = [a.id for a in arms]
     for i, arm in enumerate(arms):
-        if arm.id in [a.id for a in arms[:i]]:
+        if arm.id in ids[:i]:
             sheet.fault(f"arm[{i}].id", f"{arm.id!r} is told twice")
     limits = {k: _limit(sheet, v, f"lower_limit.{k}") for k, v in data.get("lower_limit", {}).items()}
     visits = {k: _visits(sheet, v, f"visits.{k}") for k, v in data.get("visits", {}).items()}
     others = {k: _other_visits(v) for k, v in data.get("visits", {}).items()}
     told = rules.of_trial(sheet, data, dict.fromkeys(name for a in arms for name, _ in a.drugs))
+    design = designs.read(sheet, data, ids if all(ids) and len(set(ids)) == len(ids) else [])
     sheet.done()
     published = path.parent / "published.csv"
+    cuts = [c.name for c in design.cuts] if design else []
     return Trial(
         name=data["name"],
         title=data["title"],
@@ -147,8 +166,9 @@ def read(path):
             "lower_limit": {k: v[1] for k, v in limits.items()},
         },
         arms={a.id: a for a in arms},
-        rows=rows(published, data["name"], {a.id for a in arms}) if published.exists() else {},
+        rows=rows(published, data["name"], ids, cuts) if published.exists() else {},
         rules=told,
+        design=design,
     )
 
 
@@ -179,7 +199,7 @@ def _arm(sheet, row, where):
     needed = ("id", "drug", "n", "treatment", *(() if several else ("regimen",)))
     parts = row["drug"] if several else [{"name": row.get("drug"), "regimen": row.get("regimen")}]
     fine = all([sheet.keys(d, f"{where}.drug[{i}]", ("name", "regimen")) for i, d in enumerate(parts)])
-    if not sheet.keys(row, where, needed, ("title",)) or not fine:
+    if not sheet.keys(row, where, needed, ("title", "randomised")) or not fine:
         return Arm("", "", (), 0, Treatment("cycles", 1))
     sheet.real(row["n"], f"{where}.n", 0)
     others = row["treatment"].get("alternative", [])
@@ -192,7 +212,18 @@ def _arm(sheet, row, where):
         alternatives={
             o["name"]: _treatment(sheet, o, f"{where}.treatment.alternative[{i}]", main.longest) for i, o in enumerate(others)
         },
+        assigned=_assigned(sheet, row, where) if "randomised" in row else None,
     )
+
+
+def _assigned(sheet, row, where):
+    where, n = f"{where}.randomised", int(row["n"])
+    number = sheet.number(row["randomised"], where, "1")
+    if number >= n and number % 1 == 0:
+        return int(number)
+    if not math.isnan(number):
+        sheet.fault(f"{where}.value", f"is {number:g}; a whole number is needed, {n} or more: the treated are n = {n}")
+    return None
 
 
 def _treatment(sheet, table, where, longest=None):
@@ -218,17 +249,20 @@ def _treatment(sheet, table, where, longest=None):
     return Treatment(kind, longest or 1, days=days, share=tuple(table["share"]))
 
 
-def rows(path, trial, arms):
-    """The rows of a ``published.csv``, id -> `Row`; raises `InputError` with file and line of every fault."""
+def rows(path, trial, arms, cuts=()):
+    """The rows of a ``published.csv``, id -> `Row`; raises `InputError` with file and line of every fault.
+
+    A row is on one of the arms or on a contrast of two, and of one of the data cuts or of none.
+    """
     faults, found = [], {}
     with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+        reader, known = csv.DictReader(file), _known(arms, cuts)
         missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
         if missing:
             raise InputError(Fault(path, missing[0], f"column is missing; needed: {', '.join(COLUMNS)}", 1))
         for raw in reader:
             report = lambda key, text, line=reader.line_num: faults.append(Fault(path, key, text, line))  # noqa: E731
-            row = _row(raw, trial, arms, report)
+            row = _row(raw, trial, known, report)
             if row and row.id in found:
                 report("id", f"{row.id!r} is told twice")
             if row:
@@ -238,11 +272,18 @@ def rows(path, trial, arms):
     return found
 
 
-def _row(raw, trial, arms, report):
-    checks = {"relation": RELATIONS, "unit": UNITS, "arm": arms, "confidence": ("retrieved", "unverified")}
-    for key, allowed in checks.items():
+def _known(arms, cuts):
+    """Column -> the words it may hold."""
+    contrasts = [f"{a}{VERSUS}{b}" for a in arms for b in arms if a != b]
+    words = {"relation": RELATIONS, "unit": UNITS, "arm": (*arms, *contrasts), "cut": ("", *cuts)}
+    return words | {"confidence": ("retrieved", "unverified")}
+
+
+def _row(raw, trial, known, report):
+    for key, allowed in known.items():
         if raw[key] not in allowed:
-            report(key, f"unknown {raw[key]!r}; allowed: {', '.join(sorted(allowed))}")
+            named = sorted(word for word in allowed if word)
+            report(key, f"unknown {raw[key]!r}; allowed: {', '.join(named) or 'none, as the trial has no [[cut]]'}")
             return None
     if raw["source"] not in bibliography():
         report("source", f"{raw['source']!r} is not a key of models/references.bib")
@@ -255,7 +296,7 @@ def _row(raw, trial, arms, report):
     return Row(trial=trial, **{k: raw[k] for k in _WORDS}, **read) if len(read) == len(_READERS) else None
 
 
-_WORDS = ("id", "arm", "endpoint", "statistic", "relation", "unit", "table", "source", "confidence")
+_WORDS = ("id", "arm", "endpoint", "statistic", "relation", "unit", "table", "source", "confidence", "cut")
 
 
 def _optional(text):

@@ -1,0 +1,67 @@
+"""The tumour of a patient: growth, kill by exposure that wears off, new lesions, and death.
+
+With ``y`` the logarithm of the sum of longest diameters over its baseline and ``e`` the exposure relative to the card's
+reference (Claret et al., J Clin Oncol 2009;27:4103, for the sum; the hazards are those of `models/tumours`)::
+
+    dy/dt = KG - KD e(t) exp(-LAMBDA t)        new lesions: HNL FRAILTY exp(BNL y)
+    death before progression: H0 FRAILTY exp(BOS y)            after it: HPP FRAILTY
+
+``e`` is constant between edges, which are the planned scans; ``y`` is then exact at the edges, and taken as straight between
+them where hazards are summed.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..pk.modes import unit_moments
+
+PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "FRAILTY")
+
+
+class Path(NamedTuple):
+    """A tumour at the edges: ``log_size`` (edge, subject) over baseline; cumulative hazards (edge, subject) of new lesions and
+    of death before progression; ``after`` (subject,): the hazard of death after it, 1/day."""
+
+    log_size: jnp.ndarray
+    lesions: jnp.ndarray
+    death: jnp.ndarray
+    after: jnp.ndarray
+
+
+def path(p, kill, exposure, edges) -> Path:
+    """The `Path` of subjects.
+
+    Parameters
+    ----------
+    p, kill : dict
+        Parameters of the tumour and of the treatment's effect on it, in internal units, each (subject,).
+    exposure : (interval, subject)
+        Average exposure over the reference, between edges.
+    edges : (edge,) NumPy
+        Days since the first dose, from 0.
+    """
+    width = np.diff(edges)[:, None]
+    # the share of an interval's kill that is left of the effect
+    left = jnp.exp(-kill["LAMBDA"] * edges[:-1, None]) * unit_moments(kill["LAMBDA"] * width, 1)[0]
+    rise = (p["KG"] - kill["KD"] * exposure * left) * width
+    zero = jnp.zeros_like(rise[:1])
+    y = jnp.concatenate([zero, jnp.cumsum(rise, 0)])
+    lesions = p["HNL"] * p["FRAILTY"] * burden(y, p["BNL"], width)
+    death = p["H0"] * p["FRAILTY"] * burden(y, p["BOS"], width)
+    sums = (jnp.concatenate([zero, jnp.cumsum(h, 0)]) for h in (lesions, death))
+    return Path(y, *sums, p["HPP"] * p["FRAILTY"])
+
+
+def burden(y, power, width):
+    """``int exp(power y) dt`` over each interval, ``y`` straight within it, (interval, subject)."""
+    high = power * jnp.maximum(y[1:], y[:-1])
+    fall = jnp.abs(power * (y[1:] - y[:-1]))
+    # the larger end, times the mean of a decay: no overflow, no cancellation
+    rising = power * jnp.minimum(y[1:], y[:-1])
+    top = jnp.where(power >= 0, high, rising)
+    return width * jnp.exp(jnp.minimum(top, 50.0)) * unit_moments(fall, 1)[0]
+
+
+__all__ = ["PARAMETERS", "Path", "burden", "path"]

@@ -1,0 +1,111 @@
+"""The hard look at an arm: subjects sampled one by one, scanned, assessed and followed until a data cut.
+
+A subject's scores are keyed by the replicate, the arm and the subject, so that an arm's subjects are the same whatever other
+arms a trial has. When each joins, and what patients are stratified by, is dealt by the place in the trial instead: place k of
+every arm belongs to one block, whose patients have one stratum. That is what permuted blocks and minimisation aim at.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.scipy.special import ndtr
+
+from ... import population
+from ...conduct import enrolment, recist
+from . import setting as settings
+
+# Of the days about a scan's planned one, in standard deviations: scans never change places.
+SLIP = 2.5
+
+
+class Subjects(NamedTuple):
+    """Sampled subjects: ``joined`` (subject,) days after the first, ``death`` days after joining, ``gone``: lost to follow-up;
+    ``days``, ``new`` and ``made`` (scan, subject): when a scan is made, whether it shows a new lesion, and whether it is
+    made at all; ``size`` (scan, subject): true sum, mm; ``baseline`` (subject,)."""
+
+    joined: jnp.ndarray
+    death: jnp.ndarray
+    gone: jnp.ndarray
+    days: jnp.ndarray
+    new: jnp.ndarray
+    made: jnp.ndarray
+    size: jnp.ndarray
+    baseline: jnp.ndarray
+
+
+def subjects(s, values, places, keys, ids) -> Subjects:
+    """The `Subjects` of an arm.
+
+    Parameters
+    ----------
+    s : setting.Setting
+    values : dict
+        Card path -> replacements, scalars or (subject,).
+    places, keys : (subject,) PRNG keys
+        Of the subject's replicate of the trial, and of the arm in it.
+    ids : (subject,) int
+        Identities within the replicate, from 0: also the order in which they join.
+    """
+    scores = _scores(s, places, keys, ids)
+    covs = settings.covariates(s, scores)
+    path = settings.paths(s, settings.kinetics(s, scores, covs), scores, covs, values)
+    days = s.edges[1:, None] + s.design.scans.scatter * jnp.clip(_each(scores, "slip", s), -SLIP, SLIP)
+    out = Subjects(
+        joined=enrolment.day(s.design.enrolment, ndtr(scores["joins"])),
+        death=_passed(path.death, s.edges, _threshold(scores["death"])),
+        gone=_threshold(scores["gone"]) / jnp.maximum(s.design.dropout.hazard, 1e-12),
+        days=days,
+        new=path.lesions[1:] >= _threshold(scores["lesion"]),
+        made=ndtr(_each(scores, "made", s)) >= s.design.scans.missed,
+        size=covs["SLD"] * jnp.exp(path.log_size[1:]),
+        baseline=covs["SLD"],
+    )
+    state = assessed(s, out, scores, "central", jnp.inf)
+    after = state.progressed + _threshold(scores["after"]) / path.after
+    return out._replace(death=jnp.where(state.progressed < out.death, after, out.death)), scores
+
+
+def _scores(s, places, keys, ids):
+    strata = [x.of for x in s.design.randomisation.strata if x.of in s.population.marginals]
+    count = len(s.edges) - 1
+    own = [n for n in settings.names(s) if n not in strata]
+    own += ["death", "gone", "lesion", "after"]
+    own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
+    own += [f"{who}.{k}" for who, _ in s.design.errors for k in range(count + 1)]
+    return population.deal_each(keys, ids, own) | population.deal_each(places, ids, ["joins", *strata])
+
+
+def _each(scores, what, s):
+    return jnp.stack([scores[f"{what}.{k}"] for k in range(1, len(s.edges))])
+
+
+def _threshold(score):
+    """An exponential of mean one."""
+    return -jnp.log(ndtr(score))
+
+
+def _passed(hazard, edges, threshold):
+    """Day on which a cumulative hazard (edge, subject), straight between edges and on after the last, passes a threshold."""
+    rise = jnp.maximum(jnp.diff(hazard, axis=0), 1e-30)
+    width = jnp.diff(jnp.asarray(edges))[:, None]
+    within = (width * jnp.clip((threshold - hazard[:-1]) / rise, 0.0, 1.0)).sum(0)
+    return within + jnp.maximum(threshold - hazard[-1], 0.0) * width[-1] / rise[-1]
+
+
+def assessed(s, of: Subjects, scores, assessor, until):
+    """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar."""
+    error = s.design.error(assessor)
+    seen = of.size * jnp.exp(error * _each(scores, assessor, s))
+    baseline = of.baseline * jnp.exp(error * scores[f"{assessor}.0"])
+    known = {"death_day": of.death, "until": until}
+    return recist.history(s.rules, baseline, of.days, seen, of.new, of.made, **known)[0]
+
+
+def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
+    """What is known at a data cut (days after the first patient); and whether the subject had joined by then."""
+    until = jnp.minimum(cut - of.joined, of.gone)
+    state = assessed(s, of, scores, assessor, until)
+    return recist.endpoints(s.rules, state, of.death, jnp.maximum(until, 0.0)), of.joined < cut
+
+
+__all__ = ["Subjects", "assessed", "at_cut", "subjects"]

@@ -1,0 +1,163 @@
+"""Published rows on response and survival: which are modelled, on what scale they are compared, and how each is read from
+smooth curves or from sampled subjects."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from ... import units
+from ...conduct import enrolment
+from ...conduct.recist import CR
+from .. import survival
+
+SCALES = {
+    "survival": "cloglog",
+    "share": "logit",
+    "count": "logit",
+    "events": "logit",
+    "difference": "identity",
+    "median": "log",
+    "hazard ratio": "log",
+}
+TIMES = ("median", "survival", "hazard ratio", "events")
+MODELLED = {
+    **dict.fromkeys(("pfs", "os"), TIMES),
+    "dor": ("median", "survival"),
+    "orr": ("share", "count", "difference"),
+    "cr": ("share",),
+    "cbr": ("share",),
+}
+OPTIONS = ("month", "assessor", "measurable")
+SMOOTH = ("pfs", "os", "dor", "orr")
+NEWTON = 8
+
+
+def unmodelled(row, trial):
+    """Why a row is not modelled, or nothing."""
+    if row.statistic not in MODELLED.get(row.endpoint, ()):
+        return f"{row.endpoint}, {row.statistic}, is not modelled"
+    if other := [k for k in row.options if k not in OPTIONS]:
+        return f"{', '.join(other)} is not modelled"
+    if trial.design is None:
+        return "the trial has no design"
+    return ""
+
+
+def assessor(row, trial):
+    """Whose reading a row tells: the trial's primary one where the row does not say."""
+    return row.options.get("assessor", trial.design.response.assessor)
+
+
+def cut(row, trial):
+    """Day of a row's data cut, the last one where the row does not say."""
+    design = trial.design
+    return (design.cut(row.cut) if row.cut else design.cuts[-1]).day
+
+
+def smooth(row, trial, curves):
+    """A row's expectation, differentiable; ``curves``: arm -> `smooth.Curves` of the row's assessor."""
+    of = [curves[a] for a in row.arms]
+    if row.endpoint == "orr":
+        return of[0].orr - of[1].orr if row.statistic == "difference" else of[0].orr
+    days, lines = of[0].days, [getattr(c, row.endpoint) for c in of]
+    if row.statistic == "median":
+        return crossing(days, lines[0]) / units.DAYS_PER_MONTH
+    if row.statistic == "survival":
+        return jnp.interp(row.options["month"] * units.DAYS_PER_MONTH, days, lines[0])
+    middle = (days[1:] + days[:-1]) / 2
+    kept = enrolment.followed(trial.design.enrolment, trial.design.dropout, cut(row, trial), middle)
+    if row.statistic == "events":
+        return -jnp.sum(jnp.diff(lines[0]) * kept)
+    sizes = [trial.arms[a].randomised for a in row.arms]
+    return hazard_ratio(lines, sizes, kept)
+
+
+def crossing(days, line, level=0.5):
+    """Day on which a falling curve passes a level, straight between points; beyond the last, along its last slope."""
+    at = jnp.clip(jnp.sum(line > level) - 1, 0, len(days) - 2)
+    days = jnp.asarray(days)
+    fall = jnp.maximum(line[at] - line[at + 1], 1e-9)
+    return days[at] + (line[at] - level) / fall * (days[at + 1] - days[at])
+
+
+def hazard_ratio(lines, sizes, kept):
+    """Hazard of the first arm over the second: the root of the expected Cox score under censoring.
+
+    Parameters
+    ----------
+    lines : two (point,)
+        Survival of each arm.
+    sizes : two numbers
+    kept : (interval,)
+        Share not censored by the middle of each interval.
+    """
+    events = [n * kept * -jnp.diff(line) for line, n in zip(lines, sizes, strict=True)]
+    risk = [n * (line[1:] + line[:-1]) / 2 for line, n in zip(lines, sizes, strict=True)]
+    both, b = events[0] + events[1], 0.0
+    for _ in range(NEWTON):
+        p = risk[0] / (risk[0] + jnp.exp(-b) * risk[1] + 1e-30)
+        b = b + (events[0] - p * both).sum() / (p * (1 - p) * both).sum()
+    return jnp.exp(b)
+
+
+def hard(row, trial, outcomes):
+    """A row's statistic over replicates, (replicate,); ``outcomes``: arm -> (`recist.Outcome`, joined), each (replicate,
+    subject), at the row's cut by its assessor."""
+    of = [outcomes[a] for a in row.arms]
+    months = units.DAYS_PER_MONTH
+    if row.endpoint in ("orr", "cr", "cbr"):
+        shares = [_share(row, trial, *o) for o in of]
+        return shares[0] - shares[1] if row.statistic == "difference" else shares[0]
+    (time, event, counts), *other = [_times(row, trial, *o) for o in of]
+    if row.statistic == "events":
+        return (event & counts).sum(-1) / jnp.maximum(counts.sum(-1), 1)
+    if row.statistic == "hazard ratio":
+        stacked = [jnp.concatenate(pair, -1) for pair in zip((time, event, counts), other[0], strict=True)]
+        first = jnp.broadcast_to(jnp.arange(stacked[0].shape[-1]) < time.shape[-1], stacked[0].shape)
+        return jnp.exp(survival.cox(*stacked[:2], first, weight=stacked[2]).log_hr)
+    curve = survival.curve(time, event, counts)
+    if row.statistic == "survival":
+        return survival.at(curve, row.options["month"] * months)
+    # not reached: as long as anyone can have been followed
+    return jnp.minimum(survival.median(curve), cut(row, trial)) / months
+
+
+def width(row, trial, outcomes):
+    """Width of a single trial's 90 % interval of a median, months, (replicate,); NaN for other rows."""
+    time, event, counts = _times(row, trial, *outcomes[row.arms[0]]) if row.statistic == "median" else (None,) * 3
+    if time is None:
+        return jnp.full(next(iter(outcomes.values()))[1].shape[0], jnp.nan)
+    low, high = survival.median_interval(survival.curve(time, event, counts), 0.9)
+    return (jnp.minimum(high, cut(row, trial)) - jnp.minimum(low, cut(row, trial))) / units.DAYS_PER_MONTH
+
+
+def _times(row, trial, outcome, joined):
+    time, event = (getattr(outcome, f"{row.endpoint}_{k}") for k in ("day", "event"))
+    if row.endpoint != "dor":
+        return time, event, joined
+    return jnp.nan_to_num(time), event, joined & outcome.responder & _measurable(row, trial, joined)
+
+
+def _share(row, trial, outcome, joined):
+    yes = {"orr": outcome.responder, "cr": outcome.bor == CR, "cbr": outcome.benefit}[row.endpoint]
+    counts = joined & _measurable(row, trial, joined)
+    return (yes & counts).sum(-1) / jnp.maximum(counts.sum(-1), 1)
+
+
+def _measurable(row, trial, joined):
+    """Whose disease is measurable, where only those count: the first, as no two subjects differ before they are looked at."""
+    size = joined.shape[-1]
+    share = trial.design.response.measurable if row.options.get("measurable") else 1.0
+    return jnp.arange(size) < round(share * size)
+
+
+def months_of(row):
+    """Days that a smooth curve must reach for a row."""
+    return row.options.get("month", 0) * units.DAYS_PER_MONTH
+
+
+def units_of(row, stats):
+    """Statistics in the unit that is printed: counts of events or responders from shares."""
+    return stats * row.n if row.unit == "count" and row.n else np.asarray(stats)
+
+
+__all__ = ["SCALES", "SMOOTH", "assessor", "cut", "hard", "hazard_ratio", "smooth", "units_of", "unmodelled", "width"]

@@ -1,0 +1,127 @@
+"""An arm of a trial with a tumour: what its subjects are, what they are given, when and how they are looked at."""
+
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from ... import pk, population
+from ...conduct.arm import phase_of
+from ...conduct.exposed import average
+from ...efficacy import tumour
+from ...errors import bad
+from ...library import cards, designs, populations, response
+from ...library.drugs import has
+
+EFFECT = "efficacy"
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One arm. ``edges``: day 0 and the planned scans (NumPy); ``rules``: RECIST's numbers; ``error``: standard deviation of
+    the logarithm of one measured sum; ``arms``: how many arms the trial has."""
+
+    trial: str
+    arm: str
+    n: int
+    population: populations.Population
+    pk: cards.Card
+    kill: cards.Card
+    tumour: cards.Card
+    every: float
+    amount: float
+    unit: str
+    edges: np.ndarray
+    rules: response.Rules
+    error: float
+    design: designs.Design
+
+    @property
+    def cards(self):
+        return self.pk, self.kill, self.tumour
+
+
+def setting(trial, arm_id, disease, horizon, assessor=None):
+    """The `Setting` of an arm.
+
+    Parameters
+    ----------
+    trial : library.trials.Trial
+    arm_id : str
+    disease : str
+        Name of the tumour's card.
+    horizon : float
+        Days until which scans are planned.
+    assessor : str, optional
+        Whose readings; the trial's primary one by default.
+
+    Raises
+    ------
+    InputError
+        Where the trial has no design or no drug of the arm has an efficacy card.
+    """
+    if trial.design is None:
+        raise bad(trial.path, "scans", "is missing; progression is seen at scans")
+    of, place = trial.arms[arm_id], list(trial.arms).index(arm_id)
+    able = [(drug, words) for drug, words in of.drugs if has(drug, EFFECT)]
+    if not able:
+        raise bad(trial.path, f"arm[{place}].drug", f"no drug of {of.drug} has an efficacy card")
+    drug, words = able[0]
+    p = phase_of(trial, words, f"arm[{place}].regimen")
+    chosen = cards.load(drug, "pk"), cards.load(drug, EFFECT), cards.tumour(disease)
+    return Setting(
+        trial=trial.name,
+        arm=arm_id,
+        n=of.randomised,
+        population=populations.load(trial.population).only({*population.needed(*chosen), "SLD"}),
+        pk=chosen[0],
+        kill=chosen[1],
+        tumour=chosen[2],
+        every=p.every,
+        amount=p.amount,
+        unit=p.unit,
+        edges=edges(trial.design.scans, horizon),
+        rules=response.load(trial.design.response.version),
+        error=trial.design.error(assessor),
+        design=trial.design,
+    )
+
+
+def edges(scans, horizon):
+    """Day 0 and the planned days of scans until ``horizon``."""
+    days = [0.0]
+    while (after := days[-1] + (scans.every if days[-1] < scans.since else scans.then)) <= horizon:
+        days.append(after)
+    return np.array(days)
+
+
+def longer(s, horizon):
+    """The same arm, scanned until another horizon."""
+    return replace(s, edges=edges(s.design.scans, horizon))
+
+
+def kinetics(s, scores, covs):
+    """Exposure over the card's reference between edges, (interval, subject)."""
+    modes = pk.STRUCTURES[s.pk.structure].modes(population.individuals(s.pk, scores, covs))
+    mg = s.amount * population.per_unit(s.unit, covs)
+    return average(modes, s.every, mg, s.edges) / s.kill.theta["CREF"]
+
+
+def paths(s, exposure, scores, covs, values):
+    """The `efficacy.tumour.Path` of subjects under replacements ``values`` (card path -> name -> number)."""
+    p, kill = (population.individuals(card, scores, covs, values.get(card.path, {})) for card in (s.tumour, s.kill))
+    return tumour.path(p, kill, exposure, s.edges)
+
+
+def covariates(s, scores):
+    """Covariates of subjects; those that the population lacks at the cards' references."""
+    known = population.covariates(s.population, scores)
+    return {e.of: jnp.full_like(known["WT"], e.reference) for card in s.cards for e in card.effects} | known
+
+
+def names(s):
+    """Names of the scores of subjects, the tumour's and the treatment's random effects first."""
+    return population.score_names(s.population, *s.cards)
+
+
+__all__ = ["Setting", "covariates", "edges", "kinetics", "longer", "names", "paths", "setting"]

@@ -1,0 +1,331 @@
+"""Designs as data: how patients are randomised, enrolled, scanned, assessed and lost, when data are cut, who crosses over.
+
+Times are in days since the first patient was randomised; a trial file may tell them in months.
+"""
+
+import math
+from dataclasses import dataclass
+
+from .cards import COVARIATES
+from .files import read_toml, root
+from .response import RECIST
+from .schema import SOURCED
+
+NEEDED = ("randomisation", "enrolment", "scans", "response", "assessor", "dropout", "cut")
+SECTIONS = (*NEEDED, "crossover")
+# What each kind of randomisation is told besides its source.
+KINDS = {
+    "permuted_blocks": ("ratio", "block"),
+    "minimisation": ("ratio", "probability"),
+    "simple": ("ratio",),
+    "none": (),
+}
+ASSESSORS = ("central", "investigator")
+EVENTS = ("pfs", "os")
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A stratification factor of two levels: a yes-or-no covariate, or one cut ``above`` a number in its own unit."""
+
+    of: str
+    above: float | None = None
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """``ratio``: weights in the order of the arms; ``block``: patients; ``probability``: that minimisation's better arm is
+    taken; ``strata``: factors, each of two levels."""
+
+    kind: str
+    ratio: tuple = ()
+    block: int | None = None
+    probability: float | None = None
+    strata: tuple = ()
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """``duration`` from the first patient to the last; ``ramp``: until when the rate rises linearly from zero (days)."""
+
+    duration: float
+    ramp: float
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Planned ``every`` so many days, after day ``since`` every ``then``; ``scatter``: standard deviation of the actual day
+    about the planned one (days); ``missed``: the probability that a scan is not made."""
+
+    every: float
+    scatter: float
+    missed: float
+    since: float = math.inf
+    then: float | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """RECIST ``version``, whose reading is the primary one, and the share of patients with ``measurable`` disease."""
+
+    version: str
+    assessor: str
+    measurable: float
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """``hazard`` of leaving follow-up (1/day); ``past_progression``: share who are treated beyond progression."""
+
+    hazard: float
+    past_progression: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A data cut: on a ``day``, or when so many ``events`` of an endpoint (``of``) have been seen; ``date`` as printed."""
+
+    name: str
+    kind: str
+    day: float | None = None
+    of: str | None = None
+    events: int | None = None
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """From day ``opens`` on, of the patients of arm ``leaves`` who are then in follow-up, a ``share`` are given what arm
+    ``joins`` is given: at once where they have progressed, else when they do."""
+
+    leaves: str
+    joins: str
+    opens: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a trial is run. ``errors``: (assessor, standard deviation of the logarithm of one measured sum)."""
+
+    randomisation: Randomisation
+    enrolment: Enrolment
+    scans: Scans
+    response: Response
+    errors: tuple
+    dropout: Dropout
+    cuts: tuple
+    crossovers: tuple = ()
+
+    def error(self, assessor=None):
+        """An assessor's measurement error (log scale), the primary one's by default; `KeyError` where none is told."""
+        return dict(self.errors)[assessor or self.response.assessor]
+
+    def cut(self, name):
+        """The `Cut` of a name; `KeyError` where there is none."""
+        return {c.name: c for c in self.cuts}[name]
+
+
+def read(sheet, data, arms):
+    """The `Design` told by the sections of a trial file, or None where it has none of them.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        Takes the faults: a section, key, source or number that is missing, unknown or out of range.
+    data : dict
+        The trial file.
+    arms : list of str
+        Ids of the arms, in their order; none where the arms are at fault, and what names them is not checked.
+    """
+    if not any(name in data for name in SECTIONS):
+        return None
+    crossovers = data.get("crossover", [])
+    lists = all([_is(sheet, rows, name, list) for name, rows in (("cut", data.get("cut")), ("crossover", crossovers))])
+    if not all([_is(sheet, data.get(name), name) for name in NEEDED[:-1]]) or not lists:
+        return None
+    randomisation, enrolment, scans, response, assessor, dropout = (data[name] for name in NEEDED[:-1])
+    return Design(
+        randomisation=_randomisation(sheet, randomisation, arms),
+        enrolment=_enrolment(sheet, enrolment),
+        scans=_scans(sheet, scans),
+        response=_response(sheet, response, assessor),
+        errors=tuple(_errors(sheet, assessor)),
+        dropout=_dropout(sheet, dropout),
+        cuts=_cuts(sheet, data["cut"]),
+        crossovers=tuple(_crossover(sheet, row, f"crossover[{i}]", arms) for i, row in enumerate(crossovers)),
+    )
+
+
+def _is(sheet, value, where, kind=dict):
+    """A table, or a list of tables."""
+    if value is None:
+        sheet.fault(where, f"is missing; a design has {', '.join(NEEDED)}")
+    elif not isinstance(value, kind) or not all(isinstance(row, dict) for row in (value if kind is list else ())):
+        sheet.fault(where, f"is {value!r}; write {f'[[{where}]]' if kind is list else f'[{where}]'}")
+    else:
+        return True
+    return False
+
+
+def _randomisation(sheet, table, arms):
+    where, kind = "randomisation", table.get("kind")
+    if not sheet.choice(kind, f"{where}.kind", tuple(KINDS)):
+        return Randomisation("none")
+    sheet.source(table, where)
+    if not sheet.keys(table, where, ("kind", *KINDS[kind]), {*SOURCED, *(() if kind == "none" else ("stratum",))}):
+        return Randomisation(kind)
+    ratio = _ratio(sheet, table["ratio"], arms) if "ratio" in KINDS[kind] else ()
+    block = _block(sheet, table, ratio) if "block" in KINDS[kind] else None
+    even = 1 / len(arms) if arms else 0.0
+    chance = _between(sheet, table, where, "probability", "1", even, 1) if "probability" in KINDS[kind] else None
+    return Randomisation(kind, ratio, block, chance, tuple(_strata(sheet, table.get("stratum", []), f"{where}.stratum")))
+
+
+def _strata(sheet, rows, where):
+    for i, row in enumerate(rows if _is(sheet, rows, where, list) else []):
+        yield _stratum(sheet, row, f"{where}[{i}]")
+
+
+def _ratio(sheet, ratio, arms):
+    fits = isinstance(ratio, list) and len(ratio) == len(arms or ratio)
+    if fits and all(type(w) is int and w > 0 for w in ratio):
+        return tuple(ratio)
+    sheet.fault("randomisation.ratio", f"is {ratio!r}; whole numbers are needed, one for each of {', '.join(arms)}")
+    return ()
+
+
+def _block(sheet, table, ratio):
+    size = _count(sheet, table, "randomisation", "block")
+    if size and ratio and size % sum(ratio):
+        sheet.fault("randomisation.block.value", f"is {size}; must be a multiple of {sum(ratio)}, the sum of the ratio")
+    return size
+
+
+def _stratum(sheet, row, where):
+    if not sheet.keys(row, where, ("of",), ("above",)):
+        return Stratum("")
+    sheet.choice(row["of"], f"{where}.of", tuple(COVARIATES))
+    if "above" not in row or not sheet.real(row["above"], f"{where}.above"):
+        return Stratum(row["of"])
+    return Stratum(row["of"], float(row["above"]))
+
+
+def _enrolment(sheet, table):
+    where = "enrolment"
+    if not sheet.keys(table, where, ("duration", "ramp")):
+        return Enrolment(math.nan, math.nan)
+    duration = sheet.number(table["duration"], f"{where}.duration", "day", low=0)
+    ramp = _between(sheet, table, where, "ramp", "day", 0)
+    if ramp > duration:
+        sheet.fault(f"{where}.ramp.value", f"is {ramp:g} days; must not outlast the enrolment's {duration:g}")
+    return Enrolment(duration, ramp)
+
+
+def _scans(sheet, table):
+    where = "scans"
+    if not sheet.keys(table, where, ("every", "scatter", "missed"), ("later",)):
+        return Scans(math.nan, math.nan, math.nan)
+    every = sheet.number(table["every"], f"{where}.every", "day", low=0)
+    scatter = _between(sheet, table, where, "scatter", "day", 0)
+    missed = _between(sheet, table, where, "missed", "1", 0, 1)
+    later = table.get("later")
+    if later is None or not _is(sheet, later, f"{where}.later") or not sheet.keys(later, f"{where}.later", ("from", "every")):
+        return Scans(every, scatter, missed)
+    since, then = (sheet.number(later[k], f"{where}.later.{k}", "day", low=0) for k in ("from", "every"))
+    return Scans(every, scatter, missed, since, then)
+
+
+def _response(sheet, table, assessors):
+    where = "response"
+    sheet.source(table, where)
+    if not sheet.keys(table, where, ("version", "assessor", "measurable"), SOURCED):
+        return Response("", "", math.nan)
+    sheet.choice(table["version"], f"{where}.version", tuple(read_toml(root() / RECIST)))
+    if sheet.choice(table["assessor"], f"{where}.assessor", ASSESSORS) and table["assessor"] not in assessors:
+        sheet.fault(f"{where}.assessor", f"[assessor.{table['assessor']}] is missing; its error is needed")
+    measurable = _between(sheet, table, where, "measurable", "1", 0, 1)
+    return Response(table["version"], table["assessor"], measurable)
+
+
+def _errors(sheet, table):
+    for name, row in table.items():
+        where = f"assessor.{name}"
+        if sheet.choice(name, where, ASSESSORS) and _is(sheet, row, where) and sheet.keys(row, where, ("error",)):
+            yield name, sheet.number(row["error"], f"{where}.error", "1", low=0)
+
+
+def _dropout(sheet, table):
+    where = "dropout"
+    if not sheet.keys(table, where, ("hazard", "past_progression")):
+        return Dropout(math.nan, math.nan)
+    hazard = _between(sheet, table, where, "hazard", "1/day", 0)
+    return Dropout(hazard, _between(sheet, table, where, "past_progression", "1", 0, 1))
+
+
+def _cuts(sheet, rows):
+    cuts = [_cut(sheet, row, f"cut[{i}]") for i, row in enumerate(rows)]
+    for i, cut in enumerate(cuts):
+        if cut.name in [c.name for c in cuts[:i]]:
+            sheet.fault(f"cut[{i}].name", f"{cut.name!r} is told twice")
+    return tuple(cuts)
+
+
+def _cut(sheet, row, where):
+    kind = row.get("kind")
+    if not sheet.choice(kind, f"{where}.kind", ("calendar", "events")):
+        return Cut(where, "")
+    own = ("after",) if kind == "calendar" else ("of", "events")
+    if not sheet.keys(row, where, ("name", "kind", *own), ("date",)):
+        return Cut(row.get("name", where), kind)
+    told = row["name"], kind
+    if kind == "calendar":
+        return Cut(*told, day=sheet.number(row["after"], f"{where}.after", "day", low=0), date=row.get("date", ""))
+    sheet.choice(row["of"], f"{where}.of", EVENTS)
+    return Cut(*told, of=row["of"], events=_count(sheet, row, where, "events"), date=row.get("date", ""))
+
+
+def _crossover(sheet, row, where, arms):
+    if not sheet.keys(row, where, ("from", "to", "opens", "share")):
+        return Crossover("", "", math.nan, math.nan)
+    if arms and sheet.pair([row["from"], row["to"]], where, arms) and row["from"] == row["to"]:
+        sheet.fault(f"{where}.to", f"is {row['to']!r}, the arm that is left; another is needed")
+    opens = _between(sheet, row, where, "opens", "day", 0)
+    return Crossover(row["from"], row["to"], opens, _between(sheet, row, where, "share", "1", 0, 1))
+
+
+def _between(sheet, table, where, key, unit, low, high=math.inf):
+    """A number in ``unit`` from ``low`` to ``high``, both allowed; NaN after a recorded fault."""
+    value = sheet.number(table[key], f"{where}.{key}", unit)
+    if value < low or value > high:
+        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
+        sheet.fault(f"{where}.{key}.value", f"is {table[key]['value']!r}; must be {bounds}")
+        return math.nan
+    return value
+
+
+def _count(sheet, table, where, key):
+    """A whole number above zero; None after a recorded fault."""
+    value = sheet.number(table[key], f"{where}.{key}", "1", low=0)
+    if math.isnan(value) or value == int(value):
+        return None if math.isnan(value) else int(value)
+    sheet.fault(f"{where}.{key}.value", f"is {value:g}; a whole number is needed")
+    return None
+
+
+__all__ = [
+    "ASSESSORS",
+    "EVENTS",
+    "KINDS",
+    "SECTIONS",
+    "Crossover",
+    "Cut",
+    "Design",
+    "Dropout",
+    "Enrolment",
+    "Randomisation",
+    "Response",
+    "Scans",
+    "Stratum",
+    "read",
+]
