@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, chi2
 
 from vtrial import survival_speed
@@ -295,6 +296,19 @@ def test_a_steep_but_finite_hazard_ratio_is_found():
     assert float(found.log_hr) == pytest.approx(np.log(n * np.log(n)), abs=0.2)
     np.testing.assert_allclose(cox(time, event, arm.astype(float)), found, rtol=1e-8)
     np.testing.assert_allclose(cox(time.astype(np.float32), event, arm), found, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [bool, float])
+def test_a_rare_arm_with_all_events_at_first(kind):
+    """Newton's whole first step would be about 160, where nothing is left to go by."""
+    n = 1000
+    time, x, event = np.arange(float(n)), np.arange(n) < 5, np.arange(n) < 6
+    x[-1] = True
+    naive = lambda b: -naive_height(time, event, x, np.zeros(n), b, "efron")  # noqa: E731
+    best = minimize_scalar(naive, bounds=(0, 20), method="bounded", options={"xatol": 1e-9})
+    found = cox(time, event, x.astype(kind))
+    assert float(found.log_hr) == pytest.approx(best.x, abs=1e-5)
+    assert float(found.loglik) == pytest.approx(-best.fun, rel=1e-10)
 
 
 def test_nothing_to_test():

@@ -33,9 +33,7 @@ class Outcomes:
         return single(self._predict)(by_card(self.problem, values))
 
     def _predict(self, values):
-        curves = {
-            key: smooth.curves(s, *self.looks[key], values, self.horizons[key[0]]) for key, s in self.settings.items()
-        }
+        curves = {key: smooth.curves(s, *self.looks[key], values, self.horizons[key[0]]) for key, s in self.settings.items()}
         return jnp.stack([self._row(r, curves) for r in self.rows])
 
     def _row(self, row, curves):
@@ -52,9 +50,9 @@ class Outcomes:
             at = [i for i, r in enumerate(self.rows) if r.trial == name]
             mine = [self.rows[i] for i in at]
             of = arms(self.problem, name, mine)
-            stats = replicate.statistics(
-                self.problem.trials[name], of, mine, wanted, key, replicates=replicates or REPLICATES
-            )["rows"]
+            stats = replicate.statistics(self.problem.trials[name], of, mine, wanted, key, replicates=replicates or REPLICATES)[
+                "rows"
+            ]
             stats = stats / np.array([r.n if r.unit == "count" else 1 for r in mine])
             scaled = np.stack([np.asarray(targets.to_scale(targets.scale(r), stats[:, j])) for j, r in enumerate(mine)])
             there = [float(targets.to_scale(targets.scale(r), predicted[i])) for i, r in zip(at, mine, strict=True)]
@@ -82,7 +80,7 @@ def bind(problem, subjects=None, scramble=None):
         trial, mine = problem.trials[name], [r for r in fit if r.trial == name]
         horizons[name] = _horizon(trial, mine)
         for key in dict.fromkeys((name, a, rows.assessor(r, trial)) for r in mine for a in r.arms):
-            settings[key] = setting.setting(trial, key[1], problem.tumour, horizons[name], key[2])
+            settings[key] = setting.bare(setting.setting(trial, key[1], problem.tumour, horizons[name], key[2]))
     for key, s in settings.items():
         looks[key] = _look(s, subjects or problem.subjects, seed)
     return Outcomes(problem, fit, settings, looks, horizons)

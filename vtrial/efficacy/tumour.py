@@ -4,7 +4,7 @@ With ``y`` the logarithm of the sum of longest diameters over its baseline and `
 reference (Claret et al., J Clin Oncol 2009;27:4103, for the sum; the hazards are those of `models/tumours`)::
 
     dy/dt = KG - KD e(t) exp(-LAMBDA t)        new lesions: HNL FRAILTY exp(BNL y)
-    death before progression: H0 FRAILTY exp(BOS y)            after it: HPP FRAILTY
+    death before progression: H0 FRAILTY exp(BOS y)            after it: HPP FRAILTY, times CROSS once crossed over
 
 ``e`` is constant between edges, which are the planned scans; ``y`` is then exact at the edges, and taken as straight between
 them where hazards are summed.
@@ -17,17 +17,18 @@ import numpy as np
 
 from ..pk.modes import unit_moments
 
-PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "FRAILTY")
+PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "FRAILTY", "CROSS")
 
 
 class Path(NamedTuple):
     """A tumour at the edges: ``log_size`` (edge, subject) over baseline; cumulative hazards (edge, subject) of new lesions and
-    of death before progression; ``after`` (subject,): the hazard of death after it, 1/day."""
+    of death before progression; ``after`` and ``crossed`` (subject,): the hazard of death after it, and once crossed over, 1/day."""
 
     log_size: jnp.ndarray
     lesions: jnp.ndarray
     death: jnp.ndarray
     after: jnp.ndarray
+    crossed: jnp.ndarray
 
 
 def path(p, kill, exposure, edges) -> Path:
@@ -51,7 +52,8 @@ def path(p, kill, exposure, edges) -> Path:
     lesions = p["HNL"] * p["FRAILTY"] * burden(y, p["BNL"], width)
     death = p["H0"] * p["FRAILTY"] * burden(y, p["BOS"], width)
     sums = (jnp.concatenate([zero, jnp.cumsum(h, 0)]) for h in (lesions, death))
-    return Path(y, *sums, p["HPP"] * p["FRAILTY"])
+    after = p["HPP"] * p["FRAILTY"]
+    return Path(y, *sums, after, after * p["CROSS"])
 
 
 def burden(y, power, width):

@@ -50,7 +50,7 @@ UNITS = {
     "ordinal": _HEARD
     | {"CREF": "mg/L", "POWER": "1", "SHIFT": "1", "BLOCK": "day", "LENGTH": "day"}
     | {"B1": "1", "B2": "1", "B3": "1", "B4": "1"},
-    "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1", "HPP": "1/day", "FRAILTY": "1"},
+    "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1", "HPP": "1/day", "FRAILTY": "1"} | {"CROSS": "1"},
     "kill": {"KD": "1/day", "LAMBDA": "1/day", "CREF": "mg/L"},
 }
 COVARIATES = {

@@ -31,8 +31,9 @@ class Free:
 @dataclass(frozen=True)
 class Problem:
     """Of a toxicity: ``drug`` and ``effect`` name the card; of tumours ``effect`` is ``efficacy``, ``tumour`` names the
-    disease, and a free parameter's ``card`` a drug or the disease. ``roles`` maps ``trial/row`` to (role, reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a
-    scale of zero means none. ``subjects`` and ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
+    disease, and a free parameter's ``card`` a drug or the disease. ``roles`` maps ``trial/row`` to (role, reason).
+    ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a scale of zero means none. ``subjects`` and
+    ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
 
     name: str
     title: str

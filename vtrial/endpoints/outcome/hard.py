@@ -33,7 +33,7 @@ class Subjects(NamedTuple):
     baseline: jnp.ndarray
 
 
-def subjects(s, values, places, keys, ids) -> Subjects:
+def subjects(s, values, places, keys, ids) -> tuple:
     """The `Subjects` of an arm.
 
     Parameters
@@ -44,7 +44,13 @@ def subjects(s, values, places, keys, ids) -> Subjects:
     places, keys : (subject,) PRNG keys
         Of the subject's replicate of the trial, and of the arm in it.
     ids : (subject,) int
-        Identities within the replicate, from 0: also the order in which they join.
+        Identities within the replicate, from 0.
+
+    Returns
+    -------
+    Subjects
+    dict
+        Their scores and covariates by name, (subject,) each.
     """
     scores = _scores(s, places, keys, ids)
     covs = settings.covariates(s, scores)
@@ -60,16 +66,28 @@ def subjects(s, values, places, keys, ids) -> Subjects:
         size=covs["SLD"] * jnp.exp(path.log_size[1:]),
         baseline=covs["SLD"],
     )
-    state = assessed(s, out, scores, "central", jnp.inf)
-    after = state.progressed + _threshold(scores["after"]) / path.after
-    return out._replace(death=jnp.where(state.progressed < out.death, after, out.death)), scores
+    progressed = assessed(s, out, scores, s.design.response.assessor, jnp.inf).progressed
+    after = progressed + _survived(s, path, out.joined, progressed, scores)
+    return out._replace(death=jnp.where(progressed < out.death, after, out.death)), scores | covs
+
+
+def _survived(s, path, joined, progressed, scores):
+    """Days from progression to death."""
+    threshold = _threshold(scores["after"])
+    days = threshold / path.after
+    for c in s.design.crossovers:
+        if c.leaves == s.arm:
+            wait = jnp.maximum(c.opens - joined - jnp.where(jnp.isfinite(progressed), progressed, 0.0), 0.0)
+            later = wait + (threshold - path.after * wait) / path.crossed
+            days = jnp.where((ndtr(scores["crosses"]) < c.share) & (days > wait), later, days)
+    return days
 
 
 def _scores(s, places, keys, ids):
     strata = [x.of for x in s.design.randomisation.strata if x.of in s.population.marginals]
     count = len(s.edges) - 1
     own = [n for n in settings.names(s) if n not in strata]
-    own += ["death", "gone", "lesion", "after"]
+    own += ["death", "gone", "lesion", "after", "crosses"]
     own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
     own += [f"{who}.{k}" for who, _ in s.design.errors for k in range(count + 1)]
     return population.deal_each(keys, ids, own) | population.deal_each(places, ids, ["joins", *strata])

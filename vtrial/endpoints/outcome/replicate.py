@@ -53,12 +53,12 @@ def _compiled(trial, settings, wanted):
     def run(values, places, key, index):
         seen, failed = {}, 0
         for s in settings:
-            made, lost = _arm(s, values, places, key, index, looks)
-            failed, seen = failed + lost, seen | {(s.arm, *look): o for look, o in made.items()}
+            seen[s.arm], covariates, lost = _arm(s, values, places, key, index, looks)
+            seen[s.arm]["covariates"], failed = covariates, failed + lost
         stats, widths = [], []
         for r in wanted:
             look = rows.assessor(r, trial), rows.cut(r, trial)
-            of = {a: seen[a, *look] for a in r.arms}
+            of = {a: (seen[a][look][0], seen[a][look][1] & rows.within(r, seen[a]["covariates"])) for a in r.arms}
             stats.append(rows.hard(r, trial, of))
             widths.append(rows.width(r, trial, of))
         return jnp.stack(stats + widths, 1), failed
@@ -67,19 +67,19 @@ def _compiled(trial, settings, wanted):
 
 
 def _arm(s: Setting, values, places, key, index, looks):
-    """(assessor, cut) -> (outcome, joined), (replicate, subject) each; and the subjects that failed, (replicate,)."""
+    """(assessor, cut) -> (outcome, joined), (replicate, subject) each; covariates; the subjects that failed, (replicate,)."""
     keys, ids = flat(arm_key(key, s), index, s.n)
     spread = {}
     for (path, name), v in values.items():
         spread.setdefault(path, {})[name] = jnp.repeat(v, s.n)
-    of, scores = hard.subjects(s, spread, flat(places, index, s.n)[0], keys, ids)
+    of, known = hard.subjects(s, spread, flat(places, index, s.n)[0], keys, ids)
     sound = jnp.isfinite(of.size).all(0) & ~jnp.isnan(of.death)
     shape = lambda a: a.reshape(len(index), s.n)  # noqa: E731
     made = {}
     for assessor, cut in looks:
-        outcome, joined = hard.at_cut(s, of, scores, assessor, cut)
+        outcome, joined = hard.at_cut(s, of, known, assessor, cut)
         made[assessor, cut] = jax.tree.map(shape, outcome), shape(joined & sound)
-    return made, shape(~sound).sum(1)
+    return made, {k: shape(known[k]) for k in s.population.marginals}, shape(~sound).sum(1)
 
 
 __all__ = ["statistics"]

@@ -1,12 +1,15 @@
 """Published rows on response and survival: which are modelled, on what scale they are compared, and how each is read from
 smooth curves or from sampled subjects."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 
 from ... import units
 from ...conduct import enrolment
 from ...conduct.recist import CR
+from ...library import populations
 from .. import survival
 
 SCALES = {
@@ -26,7 +29,9 @@ MODELLED = {
     "cr": ("share",),
     "cbr": ("share",),
 }
-OPTIONS = ("month", "assessor", "measurable")
+OPTIONS = ("month", "assessor", "measurable", "subgroup")
+# Subgroups are told by a covariate's value, or by one of these: above a number, that covariate (1) or at or below it (0).
+ABOVE = {"AGE65": ("AGE", 64.5), "HER2MRNA_HIGH": ("HER2MRNA", 1.0)}
 SMOOTH = ("pfs", "os", "dor", "orr")
 NEWTON = 8
 
@@ -35,11 +40,27 @@ def unmodelled(row, trial):
     """Why a row is not modelled, or nothing."""
     if row.statistic not in MODELLED.get(row.endpoint, ()):
         return f"{row.endpoint}, {row.statistic}, is not modelled"
-    if other := [k for k in row.options if k not in OPTIONS]:
-        return f"{', '.join(other)} is not modelled"
+    if row.options.get("adjusted"):
+        return "a model adjusted for other covariates is not fitted"
     if trial.design is None:
         return "the trial has no design"
+    known = populations.load(trial.population).marginals
+    if other := [k for k in groups(row) if k not in known and ABOVE.get(k, ("",))[0] not in known]:
+        return f"{', '.join(other)} is not modelled"
+    if "subgroup" in row.options and not groups(row):
+        return f"{row.options['subgroup']} is not modelled"
     return ""
+
+
+def groups(row):
+    """Covariate -> value of a row's subgroup."""
+    return {k: v for k, v in row.options.items() if k not in OPTIONS}
+
+
+def within(row, covariates):
+    """Who is in a row's subgroup, of covariates (subject,)."""
+    told = [(covariates[ABOVE[k][0]] > ABOVE[k][1], v) if k in ABOVE else (covariates[k], v) for k, v in groups(row).items()]
+    return math.prod((x == v) for x, v in told) if told else True
 
 
 def assessor(row, trial):
@@ -100,8 +121,8 @@ def hazard_ratio(lines, sizes, kept):
 
 
 def hard(row, trial, outcomes):
-    """A row's statistic over replicates, (replicate,); ``outcomes``: arm -> (`recist.Outcome`, joined), each (replicate,
-    subject), at the row's cut by its assessor."""
+    """A row's statistic over replicates, (replicate,); ``outcomes``: arm -> (`recist.Outcome`, who counts), each
+    (replicate, subject), at the row's cut by its assessor."""
     of = [outcomes[a] for a in row.arms]
     months = units.DAYS_PER_MONTH
     if row.endpoint in ("orr", "cr", "cbr"):
@@ -160,4 +181,17 @@ def units_of(row, stats):
     return stats * row.n if row.unit == "count" and row.n else np.asarray(stats)
 
 
-__all__ = ["SCALES", "SMOOTH", "assessor", "cut", "hard", "hazard_ratio", "smooth", "units_of", "unmodelled", "width"]
+__all__ = [
+    "SCALES",
+    "SMOOTH",
+    "assessor",
+    "cut",
+    "groups",
+    "hard",
+    "hazard_ratio",
+    "smooth",
+    "units_of",
+    "unmodelled",
+    "width",
+    "within",
+]

@@ -73,7 +73,7 @@ def setting(trial, arm_id, disease, horizon, assessor=None):
         trial=trial.name,
         arm=arm_id,
         n=of.randomised,
-        population=populations.load(trial.population).only({*population.needed(*chosen), "SLD"}),
+        population=populations.load(trial.population),
         pk=chosen[0],
         kill=chosen[1],
         tumour=chosen[2],
@@ -93,6 +93,11 @@ def edges(scans, horizon):
     while (after := days[-1] + (scans.every if days[-1] < scans.since else scans.then)) <= horizon:
         days.append(after)
     return np.array(days)
+
+
+def bare(s):
+    """The same arm, its subjects described by no more covariates than the model needs."""
+    return replace(s, population=s.population.only({*population.needed(*s.cards), "SLD"}))
 
 
 def longer(s, horizon):
@@ -124,4 +129,4 @@ def names(s):
     return population.score_names(s.population, *s.cards)
 
 
-__all__ = ["Setting", "covariates", "edges", "kinetics", "longer", "names", "paths", "setting"]
+__all__ = ["Setting", "bare", "covariates", "edges", "kinetics", "longer", "names", "paths", "setting"]
