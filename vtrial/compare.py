@@ -36,7 +36,7 @@ def _target(problem, row, replayed, discrepant):
         "reason": "; ".join(filter(None, (reason, replayed.reasons.get(key, "")))),
         "replayed_discrepancy": quantiles(moved),
         "covered90_discrepancy": covered(row, moved),
-        "sharpness": sharpness(row, stats),
+        "sharpness": sharpness(row, stats, replayed.widths.get(key)),
         "flag": flag(row, stats),
         "definition": dict(row.definition),
         "source": row.source,
@@ -77,17 +77,26 @@ def _scaled(row, value):
     return np.asarray(to_scale(scale(row), value))
 
 
-def sharpness(row, stats):
+def sharpness(row, stats, implied=None):
     """Width of the 90 % predictive interval over that of the published one, or of the one that n implies."""
-    q, width = quantiles(stats), published_width(row, stats)
+    q, width = quantiles(stats), published_width(row, implied)
     return (q["q95"] - q["q05"]) / width if q and width else None
 
 
-def published_width(row, stats):
-    """Width at 90 % of the printed interval, else of Clopper-Pearson on n; None where neither is to be had."""
+def published_width(row, implied=None):
+    """Width at 90 % of the printed interval, else of the one that n implies: Clopper-Pearson of a share, Greenwood's on
+    log(-log S) of a survival without censoring before it, ``implied`` of a median; None where there is none."""
     if row.lower is not None and row.upper is not None and row.level:
         return (row.upper - row.lower) * 1.6448536 / _normal_quantile(row.level)
-    if row.value is None or not row.n or row.statistic not in ("share", "count"):
+    if row.statistic == "median":
+        return implied
+    if row.value is None or not row.n:
+        return None
+    if row.statistic == "survival" and 0 < row.value < 1:
+        sd = math.sqrt((1 - row.value) / (row.n * row.value)) / -math.log(row.value)
+        low, high = (row.value ** math.exp(side * 1.6448536 * sd) for side in (1, -1))
+        return high - low
+    if row.statistic not in ("share", "count", "events"):
         return None
     count = round(row.value if row.unit == "count" else row.value * row.n)
     low = beta.ppf(0.05, count, row.n - count + 1) if count else 0.0
@@ -105,7 +114,7 @@ def flag(row, stats):
     """A note where a printed interval is over twice or under half of the sampling error of a trial of its size."""
     if stats is None or row.lower is None:
         return ""
-    ratio = published_width(row, stats) / (2 * 1.6448536 * max(float(np.std(stats)), 1e-12))
+    ratio = published_width(row) / (2 * 1.6448536 * max(float(np.std(stats)), 1e-12))
     return "" if 0.5 <= ratio <= 2 else f"published interval is {ratio:.2g} times the sampling error of n = {row.n}"
 
 

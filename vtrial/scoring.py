@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from . import compare, trial
-from .calibrate import diagnose, results
+from .calibrate import diagnose, inputs, results
 from .errors import unknown
-from .library import cards
 from .library.files import digest, root
 from .output import write_text
 from .progress import bar
@@ -70,11 +69,9 @@ def _result(problem, names, path, data, args, replayed, values):
         "coverage90_discrepancy": compare.coverage(scored, "covered90_discrepancy"),
         "sharpness": compare.median_sharpness(scored),
         "failed_subjects": replayed.failed,
-        "lower_limit": {n: problem.trials[n].lower_limit for n in names},
+        "lower_limit": {n: problem.trials[n].lower_limit for n in names if problem.drug},
         "diagnostics": diagnose.criteria(data).values,
-        "conflicts": [
-            {"text": t, "decision": d} for n in ("pk", problem.effect) for t, d in cards.load(problem.drug, n).conflicts
-        ],
+        "conflicts": [{"text": t, "decision": d} for card in inputs.cards_of(problem) for t, d in card.conflicts],
         "stale": results.stale(json.loads(manifest.read_text()), problem) if manifest.exists() else [],
     }
 
@@ -102,7 +99,8 @@ def _write(out, problem, names, data, values, result, seed):
 
     flat = [{k: v for k, v in _flat(t).items() if not isinstance(v, dict)} for t in result["targets"]]
     write_text(out / "targets.csv", pl.DataFrame(flat, infer_schema_length=None).write_csv())
-    write_text(out / "course.csv", _courses(problem, names, values, seed).write_csv())
+    if problem.drug:
+        write_text(out / "course.csv", _courses(problem, names, values, seed).write_csv())
     write_text(out / "parameters.csv", _parameters(problem, data).write_csv())
     write_text(out / "summary.csv", results.summary(data).to_csv())
 

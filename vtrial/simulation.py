@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from . import ledger
+from . import ledger, units
 from .calibrate import results
 from .compare import quantiles
 from .conduct.arm import arm
 from .endpoints import protocol
+from .endpoints.outcome import summary
 from .endpoints.people import at_reference
 from .errors import InputError, bad, unknown
 from .library import problems, trials
-from .library.files import locate
 from .progress import bar
 
-# Of the contract: what no model gives yet is null.
+# Of the contract: null where a trial has no design or an arm no card of a tumour's.
 NULL = ("pfs_months", "os_months", "orr", "dor_months")
 EVENTS = ("thrombocytopenia", "ast", "alt", "neutropenia", "ild")
 DOSES = ("dose_intensity", "dose_reduced", "dose_delayed", "discontinued_ae")
@@ -60,7 +60,9 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
             stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
             told[i], failed = _told(of, stats), failed + lost
             tables.append(ledger.sampled(of, known[i], values, key))
-    found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": []}
+    contrasts, lost = _outcomes(trial, list(made), told, values, key, replicates)
+    failed += lost
+    found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": contrasts}
     assumed = {i: sorted(at_reference(of)) for i, of in made.items()}
     found |= {"not_modelled": left_out, "failed_subjects": failed, "covariates_at_reference": assumed}
     return Simulated(found, list(_differences(made, known)), ledger.joined(tables))
@@ -122,16 +124,15 @@ def _change(text):
 
 
 def _values(trial, replicates, draws):
-    """Card replacements by card, each (replicate,), from the posterior of the trial's default problem where it has one."""
-    if not trial.default_problem:
-        return {}, 0
-    problem = problems.load(trial.default_problem)
-    path = results.folder(problem.name) / "posterior.nc"
-    if not path.is_file():
-        return {}, 0
-    drawn, _ = results.draws(results.read(path), draws)
-    wanted = problems.internal(problem.free, {k: v[np.arange(replicates) % draws] for k, v in drawn.items()})
-    return {str(locate("drugs", problem.drug).parent / f"{problem.effect}.toml"): wanted}, draws
+    """Card replacements by card, each (replicate,), from the posteriors of the trial's default problems that have one."""
+    out, used = {}, 0
+    for problem in map(problems.load, trial.default_problems):
+        path = results.folder(problem.name) / "posterior.nc"
+        if path.is_file():
+            drawn, _ = results.draws(results.read(path), draws)
+            out |= problems.by_card(problem, {k: v[np.arange(replicates) % draws] for k, v in drawn.items()})
+            used = draws
+    return out, used
 
 
 def _told(of, stats):
@@ -143,6 +144,26 @@ def _told(of, stats):
     ends = ("_episodes3plus", "_days3plus", "hys_law")
     counts = {n: v for n, v in q.items() if n.endswith(ends)}
     return {"n": of.n, **dict.fromkeys(NULL), "rate": rates, **{n: q[n] for n in DOSES}, "drugs": drugs, "per_patient": counts}
+
+
+def _outcomes(trial, arms, told, values, key, replicates):
+    """Adds response and survival to what is told of arms; returns their contrasts, and the subjects that failed."""
+    made, _ = summary.settings(trial, arms)
+    if not made:
+        return [], 0
+    with bar("progression and survival", len(made) * replicates) as tick:
+        stats, failed = summary.statistics(trial, made, values, key, replicates=replicates, tick=tick)
+    last = trial.design.cuts[-1].day / units.DAYS_PER_MONTH
+    for arm in made:
+        for name, _, statistic in summary.OF_ARM:
+            told[arm][name] = quantiles(stats[arm, name])
+            if statistic == "median":
+                told[arm][name]["p_not_reached"] = float(np.mean(stats[arm, name] >= last - 1e-9))
+    return [_ratios(c) for c in summary.contrasts(made, stats)], failed
+
+
+def _ratios(contrast):
+    return {k: quantiles(v) if isinstance(v, np.ndarray) else v for k, v in contrast.items()}
 
 
 def _differences(made, known):

@@ -106,8 +106,10 @@ def with_discrepancy(replayed, problem, tau, seed):
 def alternatives(problem, names, values, seed, replicates):
     """Rows of the protocol's assumed parts replayed under their alternatives: visits, lower limits, treatment time.
 
-    Yields (row, assumption, (replicate,) statistics) for rows the problem fits or holds out.
+    Yields (row, assumption, (replicate,) statistics) for rows the problem fits or holds out; nothing for tumours.
     """
+    if problem.effect == problems.EFFICACY:
+        return
     key = jax.random.key(seed)
     wanted = problems.internal(problem.free, values)
     for name, arm, rows in arms(problem, names):

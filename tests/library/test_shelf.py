@@ -295,7 +295,7 @@ def test_covariates_lie_near_the_references_of_the_cards(path):
 def test_trials(path):
     trial = trials.read(path)
     assert trial.name == path.parent.name
-    assert trial.default_problem is None or trial.default_problem in files.names("problems")
+    assert set(trial.default_problems) <= set(files.names("problems"))
     assert trial.population in files.names("populations")
     assert len(trial.arms) == len(raw(path)["arm"]) and trial.rows
     assert len(trial.rows) == len(published(path.parent / "published.csv"))
@@ -364,12 +364,10 @@ def test_options_of_modelled_rows_are_understood(path):
 
 
 @each(TRIALS)
-def test_every_modelled_row_has_a_role_in_the_default_problem(path):
+def test_every_modelled_row_has_a_role_in_a_default_problem(path):
     trial = trials.read(path)
-    if trial.default_problem is None:
-        return
-    roles = problems.load(trial.default_problem).roles
-    modelled = [row for row in trial.rows.values() if row.endpoint in TABLE]
+    roles = {k: v for name in trial.default_problems for k, v in problems.load(name).roles.items()}
+    modelled = [row for row in trial.rows.values() if row.endpoint in TABLE] if roles else []
     assert not [row.id for row in modelled if f"{trial.name}/{row.id}" not in roles]
     for row in modelled:
         role, reason = roles[f"{trial.name}/{row.id}"]

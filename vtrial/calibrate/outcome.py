@@ -33,7 +33,9 @@ class Outcomes:
         return single(self._predict)(by_card(self.problem, values))
 
     def _predict(self, values):
-        curves = {key: smooth.curves(s, *self.looks[key], values, self.horizons[key[0]]) for key, s in self.settings.items()}
+        # NumPy's doubles become what is being traced
+        looks = jax.tree.map(jnp.asarray, self.looks)
+        curves = {key: smooth.curves(s, *looks[key], values, self.horizons[key[0]]) for key, s in self.settings.items()}
         return jnp.stack([self._row(r, curves) for r in self.rows])
 
     def _row(self, row, curves):
@@ -50,9 +52,8 @@ class Outcomes:
             at = [i for i, r in enumerate(self.rows) if r.trial == name]
             mine = [self.rows[i] for i in at]
             of = arms(self.problem, name, mine)
-            stats = replicate.statistics(self.problem.trials[name], of, mine, wanted, key, replicates=replicates or REPLICATES)[
-                "rows"
-            ]
+            count = replicates or REPLICATES
+            stats = replicate.statistics(self.problem.trials[name], of, mine, wanted, key, replicates=count)["rows"]
             stats = stats / np.array([r.n if r.unit == "count" else 1 for r in mine])
             scaled = np.stack([np.asarray(targets.to_scale(targets.scale(r), stats[:, j])) for j, r in enumerate(mine)])
             there = [float(targets.to_scale(targets.scale(r), predicted[i])) for i, r in zip(at, mine, strict=True)]
@@ -97,7 +98,7 @@ def _look(s, subjects, seed):
     names = [*setting.names(s), *smooth.noise_names(count)]
     scores = population.quasi(names, subjects, seed)
     marks = smooth.marked(scores, count)
-    mine = {k: jnp.asarray(v) for k, v in scores.items() if not k.startswith("scan.")}
+    mine = {k: v for k, v in scores.items() if not k.startswith("scan.")}
     return mine, marks, np.asarray(setting.kinetics(s, mine, setting.covariates(s, mine)))
 
 

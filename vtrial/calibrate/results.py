@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,16 +10,12 @@ import numpy as np
 
 from .. import __version__
 from ..errors import bad
-from ..library import cards, digests, drugs, organs, populations
-from ..library.files import GRADING, PACKAGE, digest, read_toml, root
+from ..library.files import PACKAGE, digest, root
 from ..output import write_text, write_whole
-from ..population import needed
+from .inputs import inputs
 
 PACKAGES = ("jax", "numpyro", "arviz", "numpy", "scipy")
 FILES = ("posterior.nc", "summary.csv", "manifest.json")
-JUDGED = ("fit", "holdout")
-# What of a published row enters a likelihood or a score.
-PUBLISHED = "id arm endpoint statistic relation value lower upper level n unit definition table rounding reading_sd".split()
 
 
 def folder(problem):
@@ -79,45 +74,6 @@ def draws(data, count):
     # chains lie one behind the other: steps of a fixed length visit all of them
     index = (np.arange(count) * total) // count if count <= total else np.arange(count) % total
     return {k: v[index] for k, v in flat.items()}, total
-
-
-def inputs(problem):
-    """Digest of the content of every file that the problem depends on, by its path below the data root: of a trial what
-    the judged arms are given and when they are seen, of its published numbers those fitted and held out."""
-    judged = [row for role in JUDGED for row in problem.rows(role)]
-    organ = organs.EFFECTS[problem.effect][0]
-    of = read_toml(problem.path)
-    content = {
-        problem.path: of | {"roles": {r: sorted(k for k, (role, _) in problem.roles.items() if role == r) for r in JUDGED}}
-    }
-    for name, trial in problem.trials.items():
-        mine = [r for r in judged if r.trial == name]
-        content[trial.path] = _conduct(trial, organ, {r.arm for r in mine})
-        content[str(Path(trial.path).parent / "published.csv")] = [[getattr(r, k) for k in PUBLISHED] for r in mine]
-        population = populations.load(trial.population).only(needed(*_cards(problem)))
-        content[population.path] = [population.marginals, population.correlation]
-    for path in [*(c.path for c in _cards(problem)), drugs.load(problem.drug).path]:
-        content[path] = read_toml(path)
-    versions = {t.grading for t in problem.trials.values()}
-    grading = root() / GRADING
-    content[str(grading)] = {v: read_toml(grading)[v].get(organ) for v in versions}
-    return {_relative(k): digests.of(v) for k, v in sorted(content.items())}
-
-
-def _conduct(trial, organ, arms):
-    """What a trial says of some arms and of what is seen of an organ."""
-    lower = trial.lower_limit.get(organ)
-    told = [[a.drugs, a.n, asdict(a.treatment)] for a in trial.arms.values() if a.id in arms]
-    return [trial.population, trial.grading, lower, asdict(trial.visits[organ]), told]
-
-
-def _cards(problem):
-    return [cards.load(problem.drug, name) for name in ("pk", problem.effect)]
-
-
-def _relative(path):
-    path = Path(path).resolve()
-    return str(path.relative_to(root())) if path.is_relative_to(root()) else str(path)
 
 
 def stale(manifest, problem):

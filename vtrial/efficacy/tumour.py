@@ -3,32 +3,38 @@
 With ``y`` the logarithm of the sum of longest diameters over its baseline and ``e`` the exposure relative to the card's
 reference (Claret et al., J Clin Oncol 2009;27:4103, for the sum; the hazards are those of `models/tumours`)::
 
-    dy/dt = KG - KD e(t) exp(-LAMBDA t)        new lesions: HNL FRAILTY exp(BNL y)
-    death before progression: H0 FRAILTY exp(BOS y)            after it: HPP FRAILTY, times CROSS once crossed over
+    y = KG t + log(FRES + (1 - FRES) exp(-int KD e exp(-LAMBDA t) dt))         new lesions: HNL FRAILTY exp(BNL y)
+    death before progression: H0 FRAILTY exp(BOS y)
+    after it: HPP FRAILTY exp(BPP y), y of the scan that shows it; times CROSS once crossed over
 
-``e`` is constant between edges, which are the planned scans; ``y`` is then exact at the edges, and taken as straight between
-them where hazards are summed.
+A fraction ``FRES`` is resistant from the start, the effect on the rest wears off at a rate ``LAMBDA``. ``e`` is constant
+between edges, which are the planned scans; ``y`` is then exact at the edges, and taken as straight between them where hazards
+are summed.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 
 from ..pk.modes import unit_moments
 
-PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "FRAILTY", "CROSS")
+PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "BPP", "FRAILTY", "CROSS")
+
+
+# Of an exponent: a tumour this many times e smaller or larger is gone, or fatal.
+MOST = 40.0
 
 
 class Path(NamedTuple):
     """A tumour at the edges: ``log_size`` (edge, subject) over baseline; cumulative hazards (edge, subject) of new lesions and
-    of death before progression; ``after`` and ``crossed`` (subject,): the hazard of death after it, and once crossed over, 1/day."""
+    of death before progression; ``after`` (edge, subject): hazard of death after a progression that is seen then, 1/day;
+    ``cross`` (subject,): what it is multiplied by once crossed over."""
 
     log_size: jnp.ndarray
     lesions: jnp.ndarray
     death: jnp.ndarray
     after: jnp.ndarray
-    crossed: jnp.ndarray
+    cross: jnp.ndarray
 
 
 def path(p, kill, exposure, edges) -> Path:
@@ -43,17 +49,19 @@ def path(p, kill, exposure, edges) -> Path:
     edges : (edge,) NumPy
         Days since the first dose, from 0.
     """
-    width = np.diff(edges)[:, None]
+    edges = jnp.asarray(edges)
+    width = jnp.diff(edges)[:, None]
     # the share of an interval's kill that is left of the effect
     left = jnp.exp(-kill["LAMBDA"] * edges[:-1, None]) * unit_moments(kill["LAMBDA"] * width, 1)[0]
-    rise = (p["KG"] - kill["KD"] * exposure * left) * width
-    zero = jnp.zeros_like(rise[:1])
-    y = jnp.concatenate([zero, jnp.cumsum(rise, 0)])
+    killed = kill["KD"] * exposure * left * width
+    zero = jnp.zeros_like(killed[:1])
+    killed = jnp.minimum(jnp.concatenate([zero, jnp.cumsum(killed, 0)]), MOST)
+    y = p["KG"] * edges[:, None] + jnp.log(kill["FRES"] + (1 - kill["FRES"]) * jnp.exp(-killed))
     lesions = p["HNL"] * p["FRAILTY"] * burden(y, p["BNL"], width)
     death = p["H0"] * p["FRAILTY"] * burden(y, p["BOS"], width)
     sums = (jnp.concatenate([zero, jnp.cumsum(h, 0)]) for h in (lesions, death))
-    after = p["HPP"] * p["FRAILTY"]
-    return Path(y, *sums, after, after * p["CROSS"])
+    after = p["HPP"] * p["FRAILTY"] * jnp.exp(jnp.minimum(p["BPP"] * y, MOST))
+    return Path(y, *sums, after, p["CROSS"])
 
 
 def burden(y, power, width):

@@ -50,8 +50,9 @@ UNITS = {
     "ordinal": _HEARD
     | {"CREF": "mg/L", "POWER": "1", "SHIFT": "1", "BLOCK": "day", "LENGTH": "day"}
     | {"B1": "1", "B2": "1", "B3": "1", "B4": "1"},
-    "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1", "HPP": "1/day", "FRAILTY": "1"} | {"CROSS": "1"},
-    "kill": {"KD": "1/day", "LAMBDA": "1/day", "CREF": "mg/L"},
+    "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1"}
+    | {"HPP": "1/day", "BPP": "1", "FRAILTY": "1", "CROSS": "1"},
+    "kill": {"KD": "1/day", "LAMBDA": "1/day", "FRES": "1", "CREF": "mg/L"},
 }
 COVARIATES = {
     "WT": "kg",
@@ -87,7 +88,7 @@ FORMS = ("cv%", "sd", "variance")
 # below or above the reference.
 EFFECTS = ("power", "exponential", "linear", "categorical", "below", "above")
 # Parameters that may be negative or zero; their random effects add.
-ANY_SIGN = ("KRELX", "POWER", "SHIFT", "B1", "B2", "B3", "B4", "P2", "P3", "P4", "P5", "WORSEN", "BNL", "BOS")
+ANY_SIGN = ("KRELX", "POWER", "SHIFT", "B1", "B2", "B3", "B4", "P2", "P3", "P4", "P5", "WORSEN", "BNL", "BOS", "BPP")
 # Where a random effect acts: on the logarithm, on the logit between 0 and ``upper``, on the parameter itself (its spread
 # then in the parameter's unit), or on the logarithm through a Box-Cox of shape ``shape``.
 ETAS = ("lognormal", "logitnormal", "normal", "boxcox")

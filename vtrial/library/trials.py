@@ -111,7 +111,7 @@ class Trial:
     path: str
     digest: str
     population: str
-    default_problem: str | None
+    default_problems: tuple
     grading: str
     lower_limit: dict = field(hash=False)
     visits: dict = field(hash=False)
@@ -120,6 +120,12 @@ class Trial:
     rows: dict = field(hash=False)
     rules: dict = field(default_factory=dict, hash=False)  # drug -> its `rules.Rules` in this trial
     design: designs.Design | None = None
+    tumour: str | None = None
+
+    @property
+    def default_problem(self):
+        """The problem that a replay is scored by unless another is named; the others give a simulation their posteriors."""
+        return self.default_problems[0] if self.default_problems else None
 
 
 def load(name):
@@ -132,12 +138,13 @@ def read(path):
     sheet, path = Sheet(path), Path(path)
     data = sheet.data
     required = ("name", "title", "population", "grading", "lower_limit", "visits", "arm")
-    sheet.keys(data, "", required, ("nct", "phase", "default_problem", "rule", "dose_rules", *designs.SECTIONS))
+    sheet.keys(data, "", required, ("nct", "phase", "default_problem", "tumour", "rule", "dose_rules", *designs.SECTIONS))
     if "grading" in data:
         sheet.source(data["grading"], "grading")
         sheet.choice(data["grading"].get("version"), "grading.version", read_toml(root() / GRADING))
-    if "population" in data:
-        sheet.shelf(data["population"], "population", "populations")
+    for key in ("population", "tumour"):
+        if key in data:
+            sheet.shelf(data[key], key, f"{key}s")
     arms = [_arm(sheet, row, f"arm[{i}]") for i, row in enumerate(data.get("arm", []))]
     ids = [a.id for a in arms]
     for i, arm in enumerate(arms):
@@ -157,7 +164,7 @@ def read(path):
         path=str(path),
         digest=digest(path) + (digest(published) if published.exists() else ""),
         population=data["population"],
-        default_problem=data.get("default_problem"),
+        default_problems=_listed(data.get("default_problem", [])),
         grading=data["grading"]["version"],
         lower_limit={k: v[0] for k, v in limits.items()},
         visits=visits,
@@ -169,7 +176,13 @@ def read(path):
         rows=rows(published, data["name"], ids, cuts) if published.exists() else {},
         rules=told,
         design=design,
+        tumour=data.get("tumour"),
     )
+
+
+def _listed(value):
+    """A name, or several, as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _limit(sheet, table, where):

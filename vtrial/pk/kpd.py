@@ -5,6 +5,7 @@ concentration and says nothing of one.
 """
 
 from .compartments import matrix
+from .modes import lumped
 
 PARAMETERS = ("KDE",)
 COMPARTMENTS = ("virtual",)
@@ -18,3 +19,8 @@ def flows(p):
 def outputs(p, amounts):
     """The virtual dose rate of ``amounts`` (1, subject)."""
     return {"IR": p["KDE"] * amounts[0]}
+
+
+def modes(p):
+    """The emptying rate as an exposure: over a nominal clearance of 1 L/day, so that 1 mg/day reads 1 mg/L."""
+    return lumped(p["KDE"] / p["KDE"], 1 / p["KDE"])

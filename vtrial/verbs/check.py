@@ -48,7 +48,7 @@ def _files(paths):
 
 def _check(path):
     """Reads a file as what it is, told by its name and its keys."""
-    from ..library import cards, drugs, populations, problems, reporting, rules, trials
+    from ..library import cards, drugs, populations, problems, reporting, response, rules, trials
     from ..library.files import read_toml
 
     if path.suffix == ".csv":
@@ -58,8 +58,9 @@ def _check(path):
     readers |= {"infusion": drugs.load, "oral": drugs.load}
     if "structure" in data or "theta" in data:
         return cards.read(path)
-    if path.name == "reporting.toml":
-        return reporting.read(path)
+    named = {"reporting.toml": reporting.read, "recist.toml": response.read}
+    if path.name in named:
+        return named[path.name](path)
     reader = next((r for key, r in readers.items() if key in data), _nothing)
     return reader(path)
 

@@ -3,7 +3,7 @@
 from . import session
 
 HELP = "what is on the shelf"
-KINDS = ("drugs", "populations", "trials", "problems", "structures")
+KINDS = ("drugs", "populations", "tumours", "trials", "problems", "structures")
 
 
 def arguments(parser):

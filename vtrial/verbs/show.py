@@ -3,7 +3,7 @@
 from . import session
 
 HELP = "one card: every number, unit, source"
-KINDS = ("drugs", "populations", "trials", "problems")
+KINDS = ("drugs", "populations", "tumours", "trials", "problems")
 
 
 def arguments(parser):

@@ -21,7 +21,8 @@ SLIP = 2.5
 class Subjects(NamedTuple):
     """Sampled subjects: ``joined`` (subject,) days after the first, ``death`` days after joining, ``gone``: lost to follow-up;
     ``days``, ``new`` and ``made`` (scan, subject): when a scan is made, whether it shows a new lesion, and whether it is
-    made at all; ``size`` (scan, subject): true sum, mm; ``baseline`` (subject,)."""
+    made at all; ``size`` (scan, subject): true sum, mm; ``baseline`` (subject,). ``progressed`` (subject,): day on which the
+    investigator, who treats, sees progression: there are no later scans."""
 
     joined: jnp.ndarray
     death: jnp.ndarray
@@ -31,6 +32,7 @@ class Subjects(NamedTuple):
     made: jnp.ndarray
     size: jnp.ndarray
     baseline: jnp.ndarray
+    progressed: jnp.ndarray
 
 
 def subjects(s, values, places, keys, ids) -> tuple:
@@ -65,20 +67,28 @@ def subjects(s, values, places, keys, ids) -> tuple:
         made=ndtr(_each(scores, "made", s)) >= s.design.scans.missed,
         size=covs["SLD"] * jnp.exp(path.log_size[1:]),
         baseline=covs["SLD"],
+        progressed=jnp.full_like(covs["SLD"], jnp.inf),
     )
-    progressed = assessed(s, out, scores, s.design.response.assessor, jnp.inf).progressed
-    after = progressed + _survived(s, path, out.joined, progressed, scores)
-    return out._replace(death=jnp.where(progressed < out.death, after, out.death)), scores | covs
+    progressed = assessed(s, out, scores, treating(s), jnp.inf).progressed
+    hazard = (path.after[1:] * (days == progressed)).sum(0)
+    after = progressed + _survived(s, jnp.maximum(hazard, 1e-12), path.cross, out.joined, progressed, scores)
+    return out._replace(death=jnp.where(progressed < out.death, after, out.death), progressed=progressed), scores | covs
 
 
-def _survived(s, path, joined, progressed, scores):
-    """Days from progression to death."""
+def treating(s):
+    """The assessor upon whose reading treatment ends: the investigator, where there is one."""
+    known = dict(s.design.errors)
+    return "investigator" if "investigator" in known else s.design.response.assessor
+
+
+def _survived(s, hazard, cross, joined, progressed, scores):
+    """Days from progression to death, at a hazard (subject,) that changes for those who cross over."""
     threshold = _threshold(scores["after"])
-    days = threshold / path.after
+    days = threshold / hazard
     for c in s.design.crossovers:
         if c.leaves == s.arm:
             wait = jnp.maximum(c.opens - joined - jnp.where(jnp.isfinite(progressed), progressed, 0.0), 0.0)
-            later = wait + (threshold - path.after * wait) / path.crossed
+            later = wait + (threshold - hazard * wait) / (hazard * cross)
             days = jnp.where((ndtr(scores["crosses"]) < c.share) & (days > wait), later, days)
     return days
 
@@ -111,19 +121,25 @@ def _passed(hazard, edges, threshold):
 
 
 def assessed(s, of: Subjects, scores, assessor, until):
-    """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar."""
+    """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar: of the scans until the
+    investigator's progression, so that central review, seeing none by then, is censored."""
     error = s.design.error(assessor)
     seen = of.size * jnp.exp(error * _each(scores, assessor, s))
     baseline = of.baseline * jnp.exp(error * scores[f"{assessor}.0"])
-    known = {"death_day": of.death, "until": until}
+    known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
     return recist.history(s.rules, baseline, of.days, seen, of.new, of.made, **known)[0]
 
 
 def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
-    """What is known at a data cut (days after the first patient); and whether the subject had joined by then."""
+    """What is known at a data cut (days after the first patient); and whether the subject had joined by then.
+
+    A death after the investigator's progression is no event of progression-free survival: it was not followed for that.
+    """
     until = jnp.minimum(cut - of.joined, of.gone)
     state = assessed(s, of, scores, assessor, until)
-    return recist.endpoints(s.rules, state, of.death, jnp.maximum(until, 0.0)), of.joined < cut
+    until = jnp.maximum(until, 0.0)
+    outcome = recist.endpoints(s.rules, state, of.death, jnp.minimum(until, of.progressed))
+    return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "subjects"]
+__all__ = ["Subjects", "assessed", "at_cut", "subjects", "treating"]

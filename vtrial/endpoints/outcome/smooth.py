@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from . import setting as settings
 
-STEP = 7.0  # days between points of a curve
+STEP = 14.0  # days between points of a curve: a part of every interval between scans
 TAIL = 6.0
 TINY = 1e-12
 
@@ -123,11 +123,15 @@ def _between(hazard, edges, days):
 
 
 def _progressed(s, path, scans, days, shown):
-    """Alive after progression, (point, subject)."""
+    """Alive after progression, (point, subject): those whom a scan shows to have progressed die at their own hazard."""
     moved = scans.seen * jnp.exp(-path.death[1:])
-    inflow = jnp.diff(shown, axis=0, prepend=shown[:1]) @ moved
-    grown = jnp.minimum(path.after * days[:, None], 60.0)
-    return jnp.exp(-grown) * jnp.cumsum(inflow * jnp.exp(grown), 0)
+    left = jnp.exp(-jnp.minimum(path.after[1:] * STEP, 60.0))
+
+    def step(alive, dated):
+        alive = alive * left + moved * dated[:, None]
+        return alive, alive.sum(0)
+
+    return jax.lax.scan(step, moved * shown[0][:, None], jnp.diff(shown, axis=0, prepend=shown[:1]))[1]
 
 
 def _duration(s, path, scans, alive, shown):
