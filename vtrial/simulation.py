@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+import polars as pl
 
-from . import ledger, units
+from . import adam, ledger, units
 from .calibrate import results
 from .compare import quantiles
 from .conduct.arm import arm
@@ -26,14 +27,16 @@ DOSES = ("dose_intensity", "dose_reduced", "dose_delayed", "discontinued_ae")
 @dataclass(frozen=True)
 class Simulated:
     """``found``: the object of the contract; ``changed``: what differs from the protocol, (arm, drug, rule, field, from, to);
-    ``adex``: the ledger of the first replicate's patients, `ledger.COLUMNS`."""
+    ``tables``, where asked for: of the first replicate's patients, ``adex`` (`ledger.COLUMNS`) and the other ADaM tables
+    (`adam.schema`) by name; ``about``: what is written beside them."""
 
     found: dict
     changed: list
-    adex: object
+    tables: dict
+    about: dict
 
 
-def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
+def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200, tables=False):
     """Simulates a trial; returns `Simulated`.
 
     Parameters
@@ -44,6 +47,8 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
         Its arms; default: all whose drugs have the cards.
     changes : list of str
         ``rules.ID.FIELD=VALUE``, or ``rules.DRUG.ID.FIELD=VALUE`` where several drugs have a rule of that name.
+    tables : bool
+        Whether the first replicate's patients are told one by one.
 
     Raises
     ------
@@ -54,18 +59,18 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200):
     made, left_out = _arms(trial, wanted)
     known = _changed(made, [_change(c) for c in changes])
     values, draws = _values(trial, replicates, draws)
-    key, told, failed, tables = jax.random.key(seed), {}, 0, []
+    key, told, failed = jax.random.key(seed), {}, 0
     with bar("simulating", len(made) * replicates) as tick:
         for i, of in made.items():
             stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
             told[i], failed = _told(of, stats), failed + lost
-            tables.append(ledger.sampled(of, known[i], values, key))
     contrasts, lost = _outcomes(trial, list(made), told, values, key, replicates)
     failed += lost
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": contrasts}
     assumed = {i: sorted(at_reference(of)) for i, of in made.items()}
     found |= {"not_modelled": left_out, "failed_subjects": failed, "covariates_at_reference": assumed}
-    return Simulated(found, list(_differences(made, known)), ledger.joined(tables))
+    one, about = _tables(trial, made, known, values, key) if tables else ({}, {})
+    return Simulated(found, list(_differences(made, known)), one, about | {"seed": str(seed), "replicate": "0"})
 
 
 def _arms(trial, wanted):
@@ -154,12 +159,32 @@ def _outcomes(trial, arms, told, values, key, replicates):
     with bar("progression and survival", len(made) * replicates) as tick:
         stats, failed = summary.statistics(trial, made, values, key, replicates=replicates, tick=tick)
     last = trial.design.cuts[-1].day / units.DAYS_PER_MONTH
-    for arm in made:
+    for i in made:
         for name, _, statistic in summary.OF_ARM:
-            told[arm][name] = quantiles(stats[arm, name])
+            told[i][name] = quantiles(stats[i, name])
             if statistic == "median":
-                told[arm][name]["p_not_reached"] = float(np.mean(stats[arm, name] >= last - 1e-9))
+                told[i][name]["p_not_reached"] = float(np.mean(stats[i, name] >= last - 1e-9))
     return [_ratios(c) for c in summary.contrasts(made, stats)], failed
+
+
+def _course(of, known, values, key):
+    """Tables of the doses, laboratory values and adverse events of an arm's first replicate."""
+    protocol, course, baseline = adam.kept(of, known, values, key)
+    doses = ledger.table(of, known, protocol, course)
+    return {"adex": doses, "adlb": adam.lab(of, course, baseline), "adae": adam.events(of, course)}
+
+
+def _tables(trial, made, known, values, key):
+    """All tables of the first replicate by name, those of tumours at the last data cut; and what is written beside them."""
+    courses = [_course(of, known[i], values, key) for i, of in made.items()]
+    out = {name: pl.concat([c[name] for c in courses]) for name in courses[0]}
+    settings, _ = summary.settings(trial, list(made))
+    about = adam.about(trial, settings)
+    if settings:
+        cut = trial.design.cuts[-1]
+        out |= adam.tables(trial, settings, values, key, 0, cut.day)
+        about |= {"cut": cut.name, "cut_day": f"{cut.day:g}"}
+    return out, about
 
 
 def _ratios(contrast):

@@ -95,4 +95,7 @@ def notes(found):
     each = {"ours": found["ours"] / found["replicates"], "lifelines": found["lifelines"] / max(found["rival"], 1)}
     ours = f"{found['replicates']} trials of {found['patients']} patients: {found['ours']:.2f} s"
     yield f"curves, log-rank and stratified Cox of {ours} ({1e3 * each['ours']:.2f} ms each)"
-    yield f"  lifelines: {1e3 * each['lifelines']:.0f} ms each; ratio {each['lifelines'] / each['ours']:.0f}"
+    if found["rival"]:
+        yield f"  lifelines: {1e3 * each['lifelines']:.0f} ms each; ratio {each['lifelines'] / each['ours']:.0f}"
+    else:
+        yield "  lifelines is not installed: no comparison"

@@ -165,17 +165,22 @@ def follow(arm, scores):
         "death": death,
         "progressed": None,
     }
-    found = read(arm, me, scores, arm["assessor"], NEVER)
+    found = read(arm, me, scores, treating(arm), NEVER)
     if "PD" in found["overall"]:
         scan = found["overall"].index("PD")
         me["progressed"] = me["days"][scan]
-        me["death"] = me["progressed"] + survives(arm, p, y[scan + 1], me, scores)
+        me["death"] = me["progressed"] + survives(arm, p, kill["POST"], y[scan + 1], me, scores)
     return me
 
 
-def survives(arm, p, y, me, scores):
+def treating(arm):
+    """Who ends treatment, and with it all scans: the investigator, or the trial's own assessor where there is none."""
+    return "investigator" if "investigator" in arm["errors"] else arm["assessor"]
+
+
+def survives(arm, p, post, y, me, scores):
     """Days from progression to death; those who cross over have another hazard from then on."""
-    hazard, due, ratio, wait = p["HPP"] * p["FRAILTY"] * math.exp(p["BPP"] * y), waits(scores["after"]), 1.0, 0.0
+    hazard, due, ratio, wait = p["HPP"] * post * p["FRAILTY"] * math.exp(p["BPP"] * y), waits(scores["after"]), 1.0, 0.0
     if arm["crossover"] and ndtr(scores["crosses"]) < arm["crossover"]["share"]:
         ratio, wait = p["CROSS"], max(arm["crossover"]["opens"] - me["joined"] - me["progressed"], 0.0)
     spent = lambda t: hazard * (min(t, wait) + ratio * max(t - wait, 0.0))  # noqa: E731
@@ -183,16 +188,24 @@ def survives(arm, p, y, me, scores):
 
 
 def read(arm, me, scores, assessor, until):
-    """RECIST by an assessor, from scans until a day and before death."""
-    error = arm["errors"][assessor]
-    mm = [float(x * math.exp(error * scores[f"{assessor}.{k}"])) for k, x in enumerate(me["size"])]
+    """RECIST by an assessor, from scans until a day and before death; of the variance of errors a part is the images'."""
+    error, shared = arm["errors"][assessor], arm["agreement"]
+    off = [math.sqrt(1 - shared) * scores[f"{assessor}.{k}"] for k in range(len(me["size"]))]
+    off = [x + math.sqrt(shared) * scores.get(f"image.{k}", 0.0) for k, x in enumerate(off)]
+    mm = [float(x * math.exp(error * e)) for x, e in zip(me["size"], off, strict=True)]
     scans = list(zip(me["days"], mm[1:], me["new"], me["made"], strict=True))
     made = [s for s in scans if s[0] <= until and s[0] < me["death"]]
     return RECIST.assess(arm["rules"], {"baseline": mm[0], "scans": made, "death": float(me["death"]), "until": float(until)})
 
 
 def seen(arm, me, scores, assessor, cut):
-    """What is known at a data cut (day of the trial), None of a patient who has not joined."""
+    """What is known at a data cut (day of the trial), None of a patient who has not joined.
+
+    Nothing but survival is followed beyond the progression that ends treatment.
+    """
     if me["joined"] >= cut:
         return None
-    return read(arm, me, scores, assessor, min(cut - me["joined"], me["gone"]))
+    until = float(min(cut - me["joined"], me["gone"]))
+    scanned = until if me["progressed"] is None else min(until, me["progressed"])
+    dead = me["death"] <= until
+    return read(arm, me, scores, assessor, scanned) | {"os": (float(me["death"]) if dead else until, bool(dead))}

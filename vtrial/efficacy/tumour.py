@@ -5,7 +5,7 @@ reference (Claret et al., J Clin Oncol 2009;27:4103, for the sum; the hazards ar
 
     y = KG t + log(FRES + (1 - FRES) exp(-int KD e exp(-LAMBDA t) dt))         new lesions: HNL FRAILTY exp(BNL y)
     death before progression: H0 FRAILTY exp(BOS y)
-    after it: HPP FRAILTY exp(BPP y), y of the scan that shows it; times CROSS once crossed over
+    after it: HPP POST FRAILTY exp(BPP y), y of the scan that shows it; times CROSS once crossed over
 
 A fraction ``FRES`` is resistant from the start, the effect on the rest wears off at a rate ``LAMBDA``. ``e`` is constant
 between edges, which are the planned scans; ``y`` is then exact at the edges, and taken as straight between them where hazards
@@ -60,7 +60,7 @@ def path(p, kill, exposure, edges) -> Path:
     lesions = p["HNL"] * p["FRAILTY"] * burden(y, p["BNL"], width)
     death = p["H0"] * p["FRAILTY"] * burden(y, p["BOS"], width)
     sums = (jnp.concatenate([zero, jnp.cumsum(h, 0)]) for h in (lesions, death))
-    after = p["HPP"] * p["FRAILTY"] * jnp.exp(jnp.minimum(p["BPP"] * y, MOST))
+    after = p["HPP"] * kill["POST"] * p["FRAILTY"] * jnp.exp(jnp.minimum(p["BPP"] * y, MOST))
     return Path(y, *sums, after, p["CROSS"])
 
 

@@ -52,7 +52,7 @@ UNITS = {
     | {"B1": "1", "B2": "1", "B3": "1", "B4": "1"},
     "tumour": {"KG": "1/day", "HNL": "1/day", "BNL": "1", "H0": "1/day", "BOS": "1"}
     | {"HPP": "1/day", "BPP": "1", "FRAILTY": "1", "CROSS": "1"},
-    "kill": {"KD": "1/day", "LAMBDA": "1/day", "FRES": "1", "CREF": "mg/L"},
+    "kill": {"KD": "1/day", "LAMBDA": "1/day", "FRES": "1", "POST": "1", "CREF": "mg/L"},
 }
 COVARIATES = {
     "WT": "kg",

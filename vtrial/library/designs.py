@@ -66,11 +66,13 @@ class Scans:
 
 @dataclass(frozen=True)
 class Response:
-    """RECIST ``version``, whose reading is the primary one, and the share of patients with ``measurable`` disease."""
+    """RECIST ``version``, whose reading is the primary one, the share of patients with ``measurable`` disease, and the
+    ``agreement`` of assessors: the correlation of their errors on one sum."""
 
     version: str
     assessor: str
     measurable: float
+    agreement: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -239,13 +241,14 @@ def _scans(sheet, table):
 def _response(sheet, table, assessors):
     where = "response"
     sheet.source(table, where)
-    if not sheet.keys(table, where, ("version", "assessor", "measurable"), SOURCED):
+    if not sheet.keys(table, where, ("version", "assessor", "measurable"), {*SOURCED, "agreement"}):
         return Response("", "", math.nan)
     sheet.choice(table["version"], f"{where}.version", tuple(read_toml(root() / RECIST)))
     if sheet.choice(table["assessor"], f"{where}.assessor", ASSESSORS) and table["assessor"] not in assessors:
         sheet.fault(f"{where}.assessor", f"[assessor.{table['assessor']}] is missing; its error is needed")
     measurable = _between(sheet, table, where, "measurable", "1", 0, 1)
-    return Response(table["version"], table["assessor"], measurable)
+    agreement = _between(sheet, table, where, "agreement", "1", 0, 1) if "agreement" in table else 0.0
+    return Response(table["version"], table["assessor"], measurable, agreement)
 
 
 def _errors(sheet, table):

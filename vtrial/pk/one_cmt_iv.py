@@ -4,6 +4,7 @@
 """
 
 from .compartments import mammillary, matrix
+from .modes import Modes
 
 PARAMETERS = ("CL", "V1")
 COMPARTMENTS = ("central",)
@@ -18,3 +19,8 @@ def flows(p):
 def outputs(p, amounts):
     """Concentrations by analyte, amount over volume, of ``amounts`` (compartment, subject)."""
     return {"CP": amounts[0] / p["V1"]}
+
+
+def modes(p):
+    """The one mode of a cohort; ``p`` in L/day and L, (subject,) each."""
+    return Modes((p["CL"] / p["V1"])[None], (1 / p["V1"])[None])

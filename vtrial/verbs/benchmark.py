@@ -11,11 +11,15 @@ def arguments(parser):
 
 
 def run(args):
-    from .. import benchmark, trial_year
+    from importlib.util import find_spec
+
+    from .. import benchmark, survival_speed, trial_year
 
     result = benchmark.run(subjects=args.subjects, seed=args.seed)
     session.start_jax()
     result["trial_year"] = trial_year.run(seed=args.seed)
+    # the rival is no dependency of what is installed without [dev]
+    result["survival"] = survival_speed.run(seed=args.seed, rival=20 if find_spec("lifelines") else 0)
     if args.out:
         import json
         from pathlib import Path
@@ -25,4 +29,5 @@ def run(args):
         write_text(Path(args.out) / "benchmark.json", json.dumps(result, indent=1) + "\n")
     if args.json:
         return session.emit(result)
-    print(benchmark.table(result), *trial_year.notes(result["trial_year"]), sep="\n")
+    notes = [*trial_year.notes(result["trial_year"]), *survival_speed.notes(result["survival"])]
+    print(benchmark.table(result), *notes, sep="\n")

@@ -12,14 +12,16 @@ def arguments(parser):
     parser.add_argument("--set", action="append", default=[], metavar="rules.[DRUG.]ID.FIELD=VALUE", help="changes a dose rule")
     parser.add_argument("--replicates", type=session.positive, default=200, help="fresh trials (default 200)")
     parser.add_argument("--draws", type=session.positive, default=200, help="posterior draws used (default 200)")
-    parser.add_argument("--out", help="folder for simulate.json and adex.parquet")
+    parser.add_argument(
+        "--out", help="folder for simulate.json and the ADaM tables (adsl.parquet, adtte.parquet, adex.parquet, ...)"
+    )
 
 
 def run(args):
     session.start_jax()
     from ..simulation import simulate
 
-    done = simulate(args.trial, args.arm, args.set, args.seed, args.replicates, args.draws)
+    done = simulate(args.trial, args.arm, args.set, args.seed, args.replicates, args.draws, bool(args.out))
     differences = [dict(zip(CHANGED, map(str, c), strict=True)) for c in done.changed]
     if args.out:
         _write(args.out, done, differences)
@@ -32,9 +34,10 @@ def _write(folder, done, differences):
     import json
     from pathlib import Path
 
-    from ..output import write_text, write_whole
+    from ..adam import write
+    from ..output import write_text
 
-    write_whole(Path(folder) / "adex.parquet", done.adex.write_parquet)
+    write(folder, done.tables, done.about)
     write_text(Path(folder) / "simulate.json", json.dumps(done.found | {"changed": differences}, indent=1) + "\n")
 
 

@@ -99,7 +99,7 @@ def _scores(s, places, keys, ids):
     own = [n for n in settings.names(s) if n not in strata]
     own += ["death", "gone", "lesion", "after", "crosses"]
     own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
-    own += [f"{who}.{k}" for who, _ in s.design.errors for k in range(count + 1)]
+    own += [f"{who}.{k}" for who in ("image", *dict(s.design.errors)) for k in range(count + 1)]
     return population.deal_each(keys, ids, own) | population.deal_each(places, ids, ["joins", *strata])
 
 
@@ -123,11 +123,18 @@ def _passed(hazard, edges, threshold):
 def assessed(s, of: Subjects, scores, assessor, until):
     """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar: of the scans until the
     investigator's progression, so that central review, seeing none by then, is censored."""
-    error = s.design.error(assessor)
-    seen = of.size * jnp.exp(error * _each(scores, assessor, s))
-    baseline = of.baseline * jnp.exp(error * scores[f"{assessor}.0"])
+    first, errors = _errors(s, scores, assessor)
+    seen, baseline = of.size * jnp.exp(errors), of.baseline * jnp.exp(first)
     known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
     return recist.history(s.rules, baseline, of.days, seen, of.new, of.made, **known)[0]
+
+
+def _errors(s, scores, assessor):
+    """An assessor's errors on the logarithm of the baseline's sum (subject,) and of the scans' (scan, subject): in part those
+    of every assessor."""
+    own, common, error = (1 - s.design.response.agreement) ** 0.5, s.design.response.agreement**0.5, s.design.error(assessor)
+    first = own * scores[f"{assessor}.0"] + common * scores["image.0"]
+    return error * first, error * (own * _each(scores, assessor, s) + common * _each(scores, "image", s))
 
 
 def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:

@@ -9,7 +9,12 @@ from ...library.trials import VERSUS, Row
 from ..outcome import replicate, setting
 
 # Of an arm: name in the contract, endpoint, statistic.
-OF_ARM = (("pfs_months", "pfs", "median"), ("os_months", "os", "median"), ("orr", "orr", "share"), ("dor_months", "dor", "median"))
+OF_ARM = (
+    ("pfs_months", "pfs", "median"),
+    ("os_months", "os", "median"),
+    ("orr", "orr", "share"),
+    ("dor_months", "dor", "median"),
+)
 RATIOS = {"pfs": "hr_pfs", "os": "hr_os"}
 
 
