@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vtrial import adam
+from vtrial import adam, population
+from vtrial.adam import sampled
 from vtrial.cli import main
 from vtrial.conduct.arm import arm
 from vtrial.endpoints.outcome import replicate, setting
@@ -72,8 +73,8 @@ def test_who_is_told(read):
     assert {a: len(t) for a, t in told.items()} == {"tdm1": 495, "lapcap": 496}
     assert {a: (t["SAFFL"] == "Y").sum() for a, t in told.items()} == {"tdm1": 490, "lapcap": 488}
     assert adsl.filter(pl.col("SAFFL") == "N")["TRTSDT", "TRTEDT", "TRT01A"].null_count().row(0) == (13, 13, 13)
-    # sampled from a normal of 53 and 26/51 with visceral disease by the place in the trial: the same in both arms
     assert set(adsl["RACE"]) == {"ASIAN", "OTHER"} and adsl["SEX"].is_null().all()
+    # strata are dealt by the place in the trial: the same in both arms
     size = min(len(t) for t in told.values())
     for stratum in ("STRAT1", "STRAT2", "STRAT3", "STRAT4"):
         assert told["tdm1"][stratum][:size].to_list() == told["lapcap"][stratum][:size].to_list()
@@ -169,6 +170,8 @@ def test_readings_say_what_the_responses_are(read):
     well = table.filter(~pl.col("AVALC").is_in(["NE", "PD"])).with_columns(target=target)
     assert (well["target"] == well["AVALC"]).all() and set(well["AVALC"]) == {"CR", "PR", "SD"}
     assert (well["CHG"] - (well["AVAL"] - well["BASE"])).abs().max() == 0
+    before = pl.col("AVAL").cum_min().shift(1).over("USUBJID", "PARCAT1", order_by="AVISITN")
+    assert read["adtr"].select(pl.col("NADIR").eq_missing(before).all()).item()
     last = table.filter(pl.col("AVALC") == "PD").with_columns(target=target)
     assert 0 < (last["target"] == "PD").sum() < len(last)
 
@@ -216,6 +219,18 @@ def _confirms(scans, a, b, rules, slack):
     stable = sum(s["AVALC"] == "SD" for s in between)
     answers = {a["AVALC"], b["AVALC"]} <= {"CR", "PR"} and stable <= rules.stable_between
     return answers and b["ADY"] - a["ADY"] + slack >= rules.confirm_days
+
+
+def test_a_failed_subject_is_told_and_has_no_records(settings):
+    places, key = population.stream(jax.random.key(KEY), TRIAL.name), jax.random.key(KEY)
+    one = {path: {k: v[REPLICATE] for k, v in row.items()} for path, row in values().items()}
+    a = sampled.arm(TRIAL, settings["tdm1"], one, places, key, REPLICATE, CUT)
+    of = a.of._replace(death=np.where(np.arange(495) == 3, np.nan, a.of.death))
+    a = a._replace(sound=a.sound & ~np.isnan(of.death), of=of)
+    told = {name: make(a) for name, make in adam.MADE.items()}
+    row = told["adsl"].row(3, named=True)
+    assert row["EOSSTT"] == "FAILED" and {row[c] for c in ("TRTEDT", "DTHDT", "LSTALVDT", "DCSREAS")} == {None}
+    assert [row["USUBJID"] in told[name]["USUBJID"] for name in told] == [True, False, False, False]
 
 
 def test_the_files_say_how_to_read_them(files):

@@ -154,9 +154,7 @@ def follow(arm, scores):
     lesions = cumulative(p["HNL"] * frail, p["BNL"], y, edges)
     death = passes(cumulative(p["H0"] * frail, p["BOS"], y, edges), edges, waits(scores["death"]))
     me = {
-        "days": [
-            float(d) + arm["scatter"] * min(max(scores[f"slip.{k}"], -2.5), 2.5) for k, d in enumerate(edges[1:], 1)
-        ],
+        "days": [float(d) + arm["scatter"] * min(max(scores[f"slip.{k}"], -2.5), 2.5) for k, d in enumerate(edges[1:], 1)],
         "size": covs["SLD"] * np.exp(y),
         "new": [bool(h >= waits(scores["lesion"])) for h in lesions[1:]],
         "made": [bool(ndtr(scores[f"made.{k}"]) >= arm["missed"]) for k in range(1, len(edges))],

@@ -1,7 +1,8 @@
 """The smooth predictions of tumours, progression and survival against the hard simulator: how far apart they are.
 
-What is left between them is added to the likelihood as a shift; this is a check that it is small. Here the data cut comes
-long after the last patient joined and nobody is lost, so that most of what is compared is the two looks themselves.
+What is left between them is added to the likelihood as a shift. Here the two looks are compared by themselves: the data cut
+comes long after the last patient joined, nobody is lost or crosses over, and central review is the only one, so that no scan
+is left out as treatment has ended.
 """
 
 from dataclasses import replace
@@ -16,20 +17,19 @@ from vtrial.calibrate import targets
 from vtrial.calibrate.model import names, parameters
 from vtrial.library import problems
 
-REPLICATES, LATE = 200, 962 + 1100
+REPLICATES, SUBJECTS, LATE = 200, 8192, 962 + 1100
 # Of the sampling deviation of one trial of the published size.
 PART = 0.6
 
 
 @cache
 def late():
-    """The problem with one cut, late, no dropout, and no assessor but the central one; its counts of events, which are the
-    cut's, and the investigator's ratio are left out."""
+    """The problem so run; its counts of events, which are the cut's, and the investigator's ratio are left out."""
     problem, trials = problems.load("efficacy-emilia"), {}
     for name, trial in problem.trials.items():
         d = trial.design
         cuts, errors = tuple(replace(c, day=float(LATE)) for c in d.cuts), (("central", d.error("central")),)
-        design = replace(d, cuts=cuts, errors=errors, dropout=replace(d.dropout, hazard=0.0))
+        design = replace(d, cuts=cuts, errors=errors, dropout=replace(d.dropout, hazard=0.0), crossovers=())
         trials[name] = replace(trial, design=design)
     kept = {k: v for k, v in problem.roles.items() if not k.endswith(("-events", "-inv"))}
     return replace(problem, trials=trials, roles=kept)
@@ -37,7 +37,8 @@ def late():
 
 @cache
 def bound():
-    return binding.bind(late())
+    # the 512 of the problem alone are off by up to 0.8 of a deviation in a row, which its shift takes in
+    return binding.bind(late(), subjects=SUBJECTS)
 
 
 def places():
@@ -56,18 +57,21 @@ def hard(values):
     return run["rows"] / np.array([r.n if r.unit == "count" else 1 for r in rows])
 
 
+def compared(smooth, sampled):
+    """By row: its id, both statistics (medians and ratios as logarithms), how far the hard one is off in deviations of one
+    trial, and whether that is fine."""
+    for row, one, many in zip(bound().rows, smooth, sampled.T, strict=True):
+        one, many = (np.log(x) if targets.scale(row) == "log" else x for x in (one, many))
+        sd = many.std(ddof=1)
+        off = (many.mean() - one) / sd
+        yield row.id, one, many.mean(), off, abs(off) < max(4 / np.sqrt(REPLICATES), PART)
+
+
 @pytest.mark.slow
 def test_smooth_predictions_agree_with_hard_trials():
     predict, faults = jax.jit(bound().predict), []
     for place, values in places():
-        smooth, sampled = np.asarray(predict(values)), hard(values)
-        for i, row in enumerate(bound().rows):
-            scale = targets.scale(row)
-            there = np.asarray(targets.to_scale(scale, sampled[:, i]))
-            found, sd = float(targets.to_scale(scale, smooth[i])), there.std(ddof=1)
-            off, error = np.median(there) - found, 1.2533 * sd / np.sqrt(REPLICATES)
-            fine = abs(off) < max(4 * error, PART * sd)
-            print(f"{place:7} {row.id:20} smooth {smooth[i]:8.4f} hard {np.median(sampled[:, i]):8.4f} {off / sd:+.2f} sd" + "*" * (not fine))
-            if not fine:
-                faults.append((place, row.id, smooth[i], np.median(sampled[:, i]), off / sd))
+        for name, one, other, off, fine in compared(np.asarray(predict(values)), hard(values)):
+            print(f"{place:7} {name:20} smooth {one:8.4f} hard {other:8.4f} {off:+.2f} sd{'' if fine else ' *'}")
+            faults += [] if fine else [(place, name, one, other, off)]
     assert not faults

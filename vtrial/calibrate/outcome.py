@@ -14,7 +14,7 @@ from ..library.problems import Problem, by_card
 from . import targets
 from .single import single
 
-REPLICATES = 2000
+REPLICATES = 1000
 # A correlation estimated from so many replicates is shrunk a little: the matrix of sixty rows stays well conditioned.
 SHRINK = 0.02
 
@@ -25,7 +25,7 @@ class Outcomes:
 
     problem: Problem
     rows: list
-    settings: dict  # (trial, arm, assessor) -> Setting
+    settings: dict  # (trial, arm) -> Setting
     looks: dict = field(repr=False)  # the same -> (scores, marks, exposure)
     horizons: dict
 
@@ -39,9 +39,8 @@ class Outcomes:
         return jnp.stack([self._row(r, curves) for r in self.rows])
 
     def _row(self, row, curves):
-        trial = self.problem.trials[row.trial]
-        who = rows.assessor(row, trial)
-        return rows.smooth(row, trial, {a: curves[row.trial, a, who] for a in row.arms})
+        # read by the primary assessor; what another reads differently is in the shift
+        return rows.smooth(row, self.problem.trials[row.trial], {a: curves[row.trial, a] for a in row.arms})
 
     def sampling(self, values, key, replicates=None):
         """Sampling covariance of each trial's normal rows on their scales, by trial; and ``shift`` (row,): what the hard
@@ -80,8 +79,8 @@ def bind(problem, subjects=None, scramble=None):
     for name in dict.fromkeys(r.trial for r in fit):
         trial, mine = problem.trials[name], [r for r in fit if r.trial == name]
         horizons[name] = _horizon(trial, mine)
-        for key in dict.fromkeys((name, a, rows.assessor(r, trial)) for r in mine for a in r.arms):
-            settings[key] = setting.bare(setting.setting(trial, key[1], problem.tumour, horizons[name], key[2]))
+        for key in dict.fromkeys((name, a) for r in mine for a in r.arms):
+            settings[key] = setting.bare(setting.setting(trial, key[1], problem.tumour, horizons[name]))
     for key, s in settings.items():
         looks[key] = _look(s, subjects or problem.subjects, seed)
     return Outcomes(problem, fit, settings, looks, horizons)

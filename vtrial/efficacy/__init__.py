@@ -1,7 +1,7 @@
 """Tumour models: the disease's own card (`tumour`), and what a treatment does to it (`kill`)."""
 
-from . import tumour
+from . import kill, tumour
 
-STRUCTURES = {"tumour": tumour}
+STRUCTURES = {"tumour": tumour, "kill": kill}
 
-__all__ = ["STRUCTURES", "tumour"]
+__all__ = ["STRUCTURES", "kill", "tumour"]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from ..pk.modes import unit_moments
+from . import kill as kills
 
 PARAMETERS = ("KG", "HNL", "BNL", "H0", "BOS", "HPP", "BPP", "FRAILTY", "CROSS")
 
@@ -51,12 +52,9 @@ def path(p, kill, exposure, edges) -> Path:
     """
     edges = jnp.asarray(edges)
     width = jnp.diff(edges)[:, None]
-    # the share of an interval's kill that is left of the effect
-    left = jnp.exp(-kill["LAMBDA"] * edges[:-1, None]) * unit_moments(kill["LAMBDA"] * width, 1)[0]
-    killed = kill["KD"] * exposure * left * width
-    zero = jnp.zeros_like(killed[:1])
-    killed = jnp.minimum(jnp.concatenate([zero, jnp.cumsum(killed, 0)]), MOST)
-    y = p["KG"] * edges[:, None] + jnp.log(kill["FRES"] + (1 - kill["FRES"]) * jnp.exp(-killed))
+    killed = jnp.minimum(kills.cumulative(kill, exposure, edges), MOST)
+    y = p["KG"] * edges[:, None] + kills.survived(kill, killed)
+    zero = jnp.zeros_like(y[:1])
     lesions = p["HNL"] * p["FRAILTY"] * burden(y, p["BNL"], width)
     death = p["H0"] * p["FRAILTY"] * burden(y, p["BOS"], width)
     sums = (jnp.concatenate([zero, jnp.cumsum(h, 0)]) for h in (lesions, death))

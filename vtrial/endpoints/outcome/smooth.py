@@ -75,7 +75,7 @@ def curves(s, scores, marks, exposure, values, horizon) -> Curves:
     alive = jnp.exp(-_between(path.death, s.edges, days))
     shown = _shown(s, days)
     free = jnp.maximum(1 - shown @ scans.seen, 0.0)
-    dor, orr = _duration(s, path, scans, alive, shown)
+    dor, orr = _duration(s, path, scans, days)
     survival = free * alive + _progressed(s, path, scans, days, shown)
     return Curves(days, (free * alive).mean(1), survival.mean(1), orr, dor)
 
@@ -134,28 +134,21 @@ def _progressed(s, path, scans, days, shown):
     return jax.lax.scan(step, moved * shown[0][:, None], jnp.diff(shown, axis=0, prepend=shown[:1]))[1]
 
 
-def _duration(s, path, scans, alive, shown):
-    """Duration of response (point,), and the response rate."""
-    points = len(alive)
-    days = jnp.arange(points)[:, None] * STEP
-    # what a scan gives those whose response it confirms: the scans of first documentation, one and two before
-    given = jnp.stack(_responses(scans.response), 1)
-    starts = np.round(s.edges[1:] / STEP).astype(int)
-    starts = np.stack([np.roll(starts, 1), np.roll(starts, 2)], 1)
-
-    def confirmed(carry, x):
-        later, total = carry
-        share, start, day, free, death, seen, dated = x
-        still = jnp.where(days <= day, free * death, (free - later) * alive)
-        curves = jnp.pad(share @ still.T, ((0, 0), (0, points)), mode="edge")
-        moved = [jax.lax.dynamic_slice(c, (at,), (points,)) for c, at in zip(curves, start, strict=True)]
-        return (later + dated[:, None] * seen, total + sum(moved)), (share * free * death).sum()
-
-    # from the last scan back: those whose response a scan confirms have only later scans to progress at
-    each = given, jnp.asarray(starts), jnp.asarray(s.edges[1:]), scans.free[1:], jnp.exp(-path.death[1:]), scans.seen, shown.T
-    (_, total), weights = jax.lax.scan(confirmed, (jnp.zeros_like(alive), jnp.zeros(points)), each, reverse=True)
-    weight = weights.sum()
-    return total / jnp.maximum(weight, 1e-12), weight / alive.shape[1]
+def _duration(s, path, scans, days):
+    """Duration of response (point,), and the response rate: by pairs of scans, that of the first documentation and that by
+    which it has ended. Deaths between scans count as of the next one."""
+    held, count = scans.free * jnp.exp(-path.death), len(scans.seen)
+    first, lost, weight = np.arange(count)[:, None], 0.0, 0.0
+    for lag, share in enumerate(_responses(scans.response), 1):
+        # by the scan of first documentation: in response at each edge from the confirmation on
+        share = jnp.concatenate([share[lag:], jnp.zeros_like(share[:lag])])
+        at = np.minimum(first + lag + 1 + np.arange(count), count)
+        still = (share @ held.T)[first, at]
+        length = s.edges[at[:, 1:]] - s.edges[first + 1]
+        over = jnp.asarray(ndtr((days[:, None, None] - length) / max(np.sqrt(2) * s.design.scans.scatter, 1e-3)))
+        lost = lost + ((still[:, :-1] - still[:, 1:]) * over).sum((1, 2))
+        weight = weight + still[:, 0].sum()
+    return 1 - lost / jnp.maximum(weight, 1e-12), weight / held.shape[1]
 
 
 def _responses(r):
