@@ -122,9 +122,55 @@ def test_bad_usage_is_one_message_and_exit_2(words, said):
     assert "Traceback" not in done.stderr
 
 
-def test_posterior_is_not_stale():
+PROBLEMS = sorted(p.parent.name for p in (root() / "calibration" / "results").glob("*/manifest.json"))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_posterior_is_not_stale(name):
     from vtrial.calibrate import results
     from vtrial.library import problems
 
-    manifest = json.loads((root() / "calibration" / "results" / "platelets-tdm1" / "manifest.json").read_text())
-    assert results.stale(manifest, problems.load("platelets-tdm1")) == [], "stale: calibrate again"
+    manifest = json.loads((root() / "calibration" / "results" / name / "manifest.json").read_text())
+    assert results.stale(manifest, problems.load(name)) == [], "stale: calibrate again"
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_posterior_meets_the_criteria(name):
+    from vtrial.calibrate import diagnose, results
+
+    assert diagnose.criteria(results.read(results.folder(name) / "posterior.nc")).failed == []
+
+
+@pytest.fixture(scope="module")
+def efficacy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("efficacy")
+    return replay("emilia", "--out", folder), folder
+
+
+def test_emilia_is_replayed_with_both_arms(efficacy):
+    """By its default problem: hazard ratios, medians, response, its duration, landmark rates, each with an interval."""
+    found, _ = efficacy
+    assert found["problem"] == "efficacy-emilia" and found["failed_subjects"] == 0
+    told = {(t["arm"], t["endpoint"], t["statistic"]) for t in found["targets"] if t["covered90"] is not None}
+    for arm in ("tdm1", "lapcap"):
+        assert {(arm, *x) for x in (("pfs", "median"), ("os", "median"), ("orr", "share"), ("dor", "median"))} <= told
+        assert {(arm, "pfs", "survival"), (arm, "os", "survival"), (arm, "pfs", "events")} <= told
+    assert {("tdm1 vs lapcap", e, "hazard ratio") for e in ("pfs", "os")} <= told
+    fit = found["coverage90"]["fit"]
+    assert fit["total"] == 55 and fit["fraction"] >= 0.8
+    assert found["sharpness"]["fit"] <= 2
+
+
+def test_what_the_tumour_model_does_not_know_is_listed(efficacy):
+    targets = by_id(efficacy[0])
+    for name in ("em-os-median-int1", "em-hr-os-adj-mrna", "em-hr-pfs-cmin-q1", "em-plt-lab-any"):
+        assert targets[name]["covered90"] is None, name
+        assert len(targets[name]["reason"]) > 10
+
+
+def test_the_page_of_an_efficacy_replay(efficacy):
+    from vtrial.cli import main
+
+    assert main(["report", str(efficacy[1])]) == 0
+    page = (efficacy[1] / "report.html").read_text()
+    assert "progression-free survival" in page and "NaN" not in page

@@ -66,10 +66,9 @@ def _compiled(s):
 
 def _look(s, of, known, who, cut):
     """What `hard.at_cut` knows, and the readings that it rests upon."""
-    until = jnp.minimum(jnp.minimum(cut - of.joined, of.gone), of.progressed)
-    first, errors = hard._errors(s, known, who)
-    sums, baseline = of.size * jnp.exp(errors), of.baseline * jnp.exp(first)
-    state, overall = recist.history(s.rules, baseline, of.days, sums, of.new, of.made, death_day=of.death, until=until)
+    until = jnp.minimum(hard.followed(of, cut), of.progressed)
+    baseline, sums = hard.readings(s, of, known, who)
+    state, overall = hard.assessed(s, of, known, who, until)
     due = (of.days < of.death) & (of.days <= until) & (of.days <= state.progressed)
     seen = jnp.where(sums < s.rules.cr_below, 0.0, sums)
     return Look(hard.at_cut(s, of, known, who, cut)[0], overall, due, seen, baseline)

@@ -69,7 +69,7 @@ def subjects(s, values, places, keys, ids) -> tuple:
         baseline=covs["SLD"],
         progressed=jnp.full_like(covs["SLD"], jnp.inf),
     )
-    progressed = assessed(s, out, scores, treating(s), jnp.inf).progressed
+    progressed = assessed(s, out, scores, treating(s), jnp.inf)[0].progressed
     hazard = (path.after[1:] * (days == progressed)).sum(0)
     after = progressed + _survived(s, jnp.maximum(hazard, 1e-12), path.cross, out.joined, progressed, scores)
     return out._replace(death=jnp.where(progressed < out.death, after, out.death), progressed=progressed), scores | covs
@@ -120,21 +120,27 @@ def _passed(hazard, edges, threshold):
     return within + jnp.maximum(threshold - hazard[-1], 0.0) * width[-1] / rise[-1]
 
 
-def assessed(s, of: Subjects, scores, assessor, until):
-    """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar: of the scans until the
-    investigator's progression, so that central review, seeing none by then, is censored."""
-    first, errors = _errors(s, scores, assessor)
-    seen, baseline = of.size * jnp.exp(errors), of.baseline * jnp.exp(first)
-    known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
-    return recist.history(s.rules, baseline, of.days, seen, of.new, of.made, **known)[0]
-
-
-def _errors(s, scores, assessor):
-    """An assessor's errors on the logarithm of the baseline's sum (subject,) and of the scans' (scan, subject): in part those
-    of every assessor."""
+def readings(s, of: Subjects, scores, assessor):
+    """Sums as an assessor measures them, mm: at baseline (subject,), at scans (scan, subject). His errors are in part those of
+    every assessor, who reads the same images."""
     own, common, error = (1 - s.design.response.agreement) ** 0.5, s.design.response.agreement**0.5, s.design.error(assessor)
     first = own * scores[f"{assessor}.0"] + common * scores["image.0"]
-    return error * first, error * (own * _each(scores, assessor, s) + common * _each(scores, "image", s))
+    later = own * _each(scores, assessor, s) + common * _each(scores, "image", s)
+    return of.baseline * jnp.exp(error * first), of.size * jnp.exp(error * later)
+
+
+def assessed(s, of: Subjects, scores, assessor, until):
+    """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar, and the overall responses
+    (scan, subject): of the scans until the investigator's progression, so that central review, seeing none by then, is
+    censored."""
+    baseline, sums = readings(s, of, scores, assessor)
+    known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
+    return recist.history(s.rules, baseline, of.days, sums, of.new, of.made, **known)
+
+
+def followed(of: Subjects, cut):
+    """Days that each subject has been followed by a data cut, (subject,); negative before joining."""
+    return jnp.minimum(cut - of.joined, of.gone)
 
 
 def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
@@ -142,11 +148,11 @@ def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
 
     A death after the investigator's progression is no event of progression-free survival: it was not followed for that.
     """
-    until = jnp.minimum(cut - of.joined, of.gone)
-    state = assessed(s, of, scores, assessor, until)
+    until = followed(of, cut)
+    state, _ = assessed(s, of, scores, assessor, until)
     until = jnp.maximum(until, 0.0)
     outcome = recist.endpoints(s.rules, state, of.death, jnp.minimum(until, of.progressed))
     return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "subjects", "treating"]
+__all__ = ["Subjects", "assessed", "at_cut", "followed", "readings", "subjects", "treating"]

@@ -84,12 +84,15 @@ def smooth(row, trial, curves):
         return crossing(days, lines[0]) / units.DAYS_PER_MONTH
     if row.statistic == "survival":
         return jnp.interp(row.options["month"] * units.DAYS_PER_MONTH, days, lines[0])
-    middle = (days[1:] + days[:-1]) / 2
-    kept = enrolment.followed(trial.design.enrolment, trial.design.dropout, cut(row, trial), middle)
+    kept = enrolment.followed(trial.design.enrolment, trial.design.dropout, cut(row, trial), (days[1:] + days[:-1]) / 2)
+    # of progression-free survival those whom nobody watches any more are neither at risk nor events
+    counted = [(c.events, c.watched) if row.endpoint == "pfs" else (1 - c.os, c.os) for c in of]
+    events = [jnp.diff(seen) * kept for seen, _ in counted]
     if row.statistic == "events":
-        return -jnp.sum(jnp.diff(lines[0]) * kept)
+        return events[0].sum()
+    risk = [(line[1:] + line[:-1]) / 2 * kept for _, line in counted]
     sizes = [trial.arms[a].randomised for a in row.arms]
-    return hazard_ratio(lines, sizes, kept)
+    return hazard_ratio([n * e for n, e in zip(sizes, events, strict=True)], [n * r for n, r in zip(sizes, risk, strict=True)])
 
 
 def crossing(days, line, level=0.5):
@@ -100,19 +103,14 @@ def crossing(days, line, level=0.5):
     return days[at] + (line[at] - level) / fall * (days[at + 1] - days[at])
 
 
-def hazard_ratio(lines, sizes, kept):
-    """Hazard of the first arm over the second: the root of the expected Cox score under censoring.
+def hazard_ratio(events, risk):
+    """Hazard of the first arm over the second: the root of the expected Cox score.
 
     Parameters
     ----------
-    lines : two (point,)
-        Survival of each arm.
-    sizes : two numbers
-    kept : (interval,)
-        Share not censored by the middle of each interval.
+    events, risk : two (interval,)
+        Of each arm: how many events each interval has, and how many are at risk in it.
     """
-    events = [n * kept * -jnp.diff(line) for line, n in zip(lines, sizes, strict=True)]
-    risk = [n * (line[1:] + line[:-1]) / 2 for line, n in zip(lines, sizes, strict=True)]
     both, b = events[0] + events[1], 0.0
     for _ in range(NEWTON):
         p = risk[0] / (risk[0] + jnp.exp(-b) * risk[1] + 1e-30)

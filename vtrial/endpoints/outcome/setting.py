@@ -19,7 +19,8 @@ EFFECT = "efficacy"
 @dataclass(frozen=True, eq=False)
 class Setting:
     """One arm. ``edges``: day 0 and the planned scans (NumPy); ``rules``: RECIST's numbers; ``error``: standard deviation of
-    the logarithm of one measured sum; ``arms``: how many arms the trial has."""
+    the logarithm of one sum as the primary assessor measures it; ``treating``: that of the investigator, where he is
+    another, upon whose reading treatment and scans end."""
 
     trial: str
     arm: str
@@ -35,13 +36,18 @@ class Setting:
     rules: response.Rules
     error: float
     design: designs.Design
+    treating: float | None = None
+
+    def alone(self):
+        """The same arm as the assessor sees it upon whose reading treatment ends."""
+        return replace(self, error=self.treating or self.error, treating=None)
 
     @property
     def cards(self):
         return self.pk, self.kill, self.tumour
 
 
-def setting(trial, arm_id, disease, horizon, assessor=None):
+def setting(trial, arm_id, disease, horizon):
     """The `Setting` of an arm.
 
     Parameters
@@ -52,8 +58,6 @@ def setting(trial, arm_id, disease, horizon, assessor=None):
         Name of the tumour's card.
     horizon : float
         Days until which scans are planned.
-    assessor : str, optional
-        Whose readings; the trial's primary one by default.
 
     Raises
     ------
@@ -82,9 +86,16 @@ def setting(trial, arm_id, disease, horizon, assessor=None):
         unit=p.unit,
         edges=edges(trial.design.scans, horizon),
         rules=response.load(trial.design.response.version),
-        error=trial.design.error(assessor),
+        error=trial.design.error(),
         design=trial.design,
+        treating=_treating(trial.design),
     )
+
+
+def _treating(design):
+    """The investigator's error where the primary assessor is another."""
+    others = {k: v for k, v in design.errors if k != design.response.assessor}
+    return others.get("investigator")
 
 
 def edges(scans, horizon):

@@ -1,9 +1,11 @@
 """The smooth look at an arm: expected curves of progression-free survival, survival and response, differentiable.
 
-Subjects and all measurement errors but the last are quasi-random. At each scan the probability of progression is a normal
-tail given the errors so far; the error drawn for later scans is drawn from those that show no progression, so that their
-expectation is exact. Responses are followed by scan: none, one, one and a scan of stable disease since; they and progression
-are taken as independent given the tumour and the baseline's error. New lesions and deaths are integrated.
+Subjects and all measurement errors but the last are quasi-random. At each scan the probability that it shows no progression is
+a normal tail given the errors so far; the error kept for later scans is drawn from those that show none, and the subject
+weighs as much as that was likely, so that expectations are exact. Where two assessors read, scans end when the one who treats
+sees progression, and the primary one's patients are censored: his curve is that of Kaplan and Meier on those still watched.
+Responses are followed by scan: none, one, one and a scan of stable disease since; they and progression are taken as independent
+given the tumour and the baseline's error. New lesions and deaths are integrated.
 """
 
 from typing import NamedTuple
@@ -16,40 +18,45 @@ from scipy.stats import norm
 
 from . import setting as settings
 
-STEP = 14.0  # days between points of a curve: a part of every interval between scans
+STEP = 7.0  # days between points of a curve, a part of every interval between scans
+COARSE = 2  # points between those at which survival after progression is summed
 TAIL = 6.0
+# Floors: numbers below the normal ones of single precision take a hundred times as long.
 TINY = 1e-12
 
 
 class Curves(NamedTuple):
-    """By ``days`` (point,): shares progression-free and alive; ``orr``: the share with a confirmed response; ``dor`` (point,):
-    of these, still in response so many days after its first documentation."""
+    """By ``days`` (point,): shares progression-free, as Kaplan and Meier see them, and alive; ``events``: the share whose
+    progression or death has been seen, ``watched``: still at risk of it, were nobody's data cut; ``orr``: the share with a
+    confirmed response; ``dor``: of these, still in response so many days after its first documentation."""
 
     days: np.ndarray
     pfs: jnp.ndarray
     os: jnp.ndarray
+    events: jnp.ndarray
+    watched: jnp.ndarray
     orr: jnp.ndarray
     dor: jnp.ndarray
 
 
-class _Scans(NamedTuple):
-    """By scan (scan, subject): P(progression is seen, none before), P(a response is measured); ``free`` (edge, subject): P(no
-    progression seen up to it)."""
+class _Watch(NamedTuple):
+    """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it); ``seen`` (scan,
+    subject): P(the primary one sees it there, given none before); ``response``: P(he measures a response there)."""
 
+    weight: jnp.ndarray
     seen: jnp.ndarray
     response: jnp.ndarray
-    free: jnp.ndarray
 
 
 def noise_names(count):
-    """Names of the measurement scores of the baseline and of ``count`` scans."""
-    return [f"scan.{k}" for k in range(count + 1)]
+    """Names of the measurement scores of the baseline and of ``count`` scans, of two assessors."""
+    return [f"{who}.{k}" for k in range(count + 1) for who in ("scan", "other")]
 
 
 def marked(scores, count):
     """The measurements' numbers, `curves`' ``marks``, from scores by `noise_names` (NumPy)."""
-    first, *rest = (np.asarray(scores[name]) for name in noise_names(count))
-    return first, norm.cdf(np.stack(rest))
+    dealt = np.stack([np.stack([scores[f"{who}.{k}"] for k in range(count + 1)]) for who in ("scan", "other")])
+    return dealt[:, 0], norm.cdf(dealt[:, 1:])
 
 
 def curves(s, scores, marks, exposure, values, horizon) -> Curves:
@@ -61,7 +68,8 @@ def curves(s, scores, marks, exposure, values, horizon) -> Curves:
     scores : dict
         Quasi-random scores of the subjects.
     marks : pair of arrays
-        Of the measurements: scores of the baseline (subject,), uniform numbers of the scans (scan, subject).
+        Of the measurements by the primary and the other assessor: scores of the baseline (assessor, subject), uniform numbers
+        of the scans (assessor, scan, subject).
     exposure : (interval, subject)
     values : dict
         Card path -> replacements of its numbers.
@@ -69,39 +77,49 @@ def curves(s, scores, marks, exposure, values, horizon) -> Curves:
         Days until which the curves go.
     """
     covs = settings.covariates(s, scores)
-    path = _bounded(settings.paths(s, exposure, scores, covs, values))
-    scans = _scanned(s, path, covs["SLD"], marks)
+    path = settings.paths(s, exposure, scores, covs, values)
+    # hazards no larger than certainty: what is beyond would be lost below the smallest number
+    path = path._replace(death=jnp.minimum(path.death, 30.0), lesions=jnp.minimum(path.lesions, 30.0))
+    first, uniform = (jnp.asarray(m) for m in marks)
+    watch, alive = _watched(s, path, covs["SLD"], first, uniform), jnp.exp(-path.death)
     days = np.arange(0.0, horizon + STEP, STEP)
-    alive = jnp.exp(-_between(path.death, s.edges, days))
-    shown = _shown(s, days)
-    free = jnp.maximum(1 - shown @ scans.seen, 0.0)
-    dor, orr = _duration(s, path, scans, days)
-    survival = free * alive + _progressed(s, path, scans, days, shown)
-    return Curves(days, (free * alive).mean(1), survival.mean(1), orr, dor)
+    shown, passed = _shown(s, days), _passed(s.edges, days)
+    scanned, died, left, lost = _flows(watch, alive)
+    pfs = 1 - passed @ lost[0] - shown @ lost[1]
+    orr, dor = _response(s, watch, alive, days)
+    watched = 1 - passed @ died - shown @ left
+    alive = _survival(s, path, covs["SLD"], first, uniform, days)
+    return Curves(days, pfs, alive, passed @ died + shown @ scanned, watched, orr, dor)
 
 
-def _bounded(path):
-    """Hazards no larger than certainty: what is beyond would be lost below the smallest number."""
-    return path._replace(death=jnp.minimum(path.death, 30.0))
-
-
-def _scanned(s, path, baseline, marks):
-    y, first, uniform = path.log_size[1:], s.error * jnp.asarray(marks[0]), jnp.asarray(marks[1])
+def _watched(s, path, baseline, first, uniform):
+    """The `_Watch` of the primary assessor beside the one who treats."""
+    y, error, other = path.log_size[1:], s.error, s.treating
+    rho = s.design.response.agreement if other else 0.0
+    start = error * first[0], (other or error) * (rho * first[0] + np.sqrt(1 - rho**2) * first[1])
     floor = jnp.log(s.rules.cr_below / baseline)
 
-    def scan(nadir, x):
-        size, u = x
-        bar = _bar(s.rules, nadir, baseline, floor)
-        room = jnp.clip((bar - size) / s.error, -TAIL, TAIL)
-        off = ndtri(jnp.clip(u * ndtr(room), 1e-9, 1 - 1e-7))
-        return jnp.minimum(nadir, size + s.error * off), ndtr(-room)
+    def scan(nadirs, x):
+        size, u, v = x
+        mine, theirs = (_bar(s.rules, n, baseline, floor) - size for n in nadirs)
+        stay, off = _kept(mine / error, u)
+        go_on, also = _kept((theirs / other - rho * off) / np.sqrt(1 - rho**2), v) if other else (jnp.ones_like(stay), off)
+        also = rho * off + np.sqrt(1 - rho**2) * also
+        lows = jnp.minimum(nadirs[0], size + error * off), jnp.minimum(nadirs[1], size + (other or error) * also)
+        return lows, (stay, go_on)
 
-    _, target = jax.lax.scan(scan, first, (y, uniform))
-    stay = (1 - target) * jnp.exp(-jnp.minimum(jnp.diff(path.lesions, axis=0), 30.0))
-    # floors: numbers below the normal ones of single precision take a hundred times as long
-    free = jnp.maximum(jnp.concatenate([jnp.ones_like(stay[:1]), jnp.cumprod(stay, 0)]), TINY)
-    response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + first - y) / s.error), TINY)
-    return _Scans(free[:-1] - free[1:], response, free)
+    _, (stay, go_on) = jax.lax.scan(scan, start, (y, *uniform))
+    stay = stay * jnp.exp(-jnp.diff(path.lesions, axis=0))
+    weight = jnp.concatenate([jnp.ones_like(stay[:1]), jnp.cumprod(stay * go_on, 0)])
+    response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + start[0] - y) / error), TINY)
+    return _Watch(jnp.maximum(weight, TINY), 1 - stay, response)
+
+
+def _kept(room, uniform):
+    """P(a standard normal error is below ``room``), and one that is."""
+    room = jnp.clip(room, -TAIL, TAIL)
+    below = ndtr(room)
+    return below, ndtri(jnp.clip(uniform * below, 1e-9, 1 - 1e-7))
 
 
 def _bar(rules, nadir, baseline, floor):
@@ -111,8 +129,37 @@ def _bar(rules, nadir, baseline, floor):
 
 
 def _shown(s, days):
-    """Share of the progressions of each scan that have been dated by a day, (point, scan)."""
-    return jnp.asarray(ndtr((days[:, None] - s.edges[1:]) / max(s.design.scans.scatter, 1e-3)))
+    """Share of what a scan shows that has been dated by a day, (point, scan)."""
+    return jnp.asarray(norm.cdf((days[:, None] - s.edges[1:]) / max(s.design.scans.scatter, 1e-3)))
+
+
+def _passed(edges, days):
+    """Share of each interval between scans that has passed by a day, (point, interval)."""
+    return jnp.asarray(np.clip((days[:, None] - edges[:-1]) / np.diff(edges), 0.0, 1.0))
+
+
+def _flows(watch, alive):
+    """By interval, shares of the arm: progressions seen at its end, deaths seen within it, and all who leave at its end; and
+    what the curve of Kaplan and Meier loses by deaths and by progressions."""
+    before = (watch.weight[:-1] * alive[:-1]).mean(1)
+    later = (watch.weight[:-1] * alive[1:]).mean(1)
+    scanned = (watch.weight[:-1] * alive[1:] * watch.seen).mean(1)
+    left = later - (watch.weight[1:] * alive[1:]).mean(1)
+    lives, stays = later / before, 1 - scanned / later
+    curve = jnp.concatenate([jnp.ones(1), jnp.cumprod(lives * stays)])[:-1]
+    return scanned, before - later, left, (curve * (1 - lives), curve * lives * (1 - stays))
+
+
+def _survival(s, path, baseline, first, uniform, days):
+    """Share alive, (point,): before the progression that ends treatment, and after it."""
+    turn = slice(None, None, -1 if s.treating else 1)
+    watch = _watched(s.alone(), path, baseline, first[turn], uniform[turn])
+    coarse = days[::COARSE]
+    alive, shown = jnp.exp(-_between(path.death, s.edges, coarse)), _shown(s, coarse)
+    seen = watch.weight[:-1] * watch.seen
+    free = jnp.maximum(1 - shown @ seen, 0.0)
+    both = (free * alive).mean(1) + _progressed(s, path, seen, shown).mean(1)
+    return jnp.interp(days, coarse, both)
 
 
 def _between(hazard, edges, days):
@@ -122,33 +169,41 @@ def _between(hazard, edges, days):
     return hazard[at] + share * (hazard[at + 1] - hazard[at])
 
 
-def _progressed(s, path, scans, days, shown):
-    """Alive after progression, (point, subject): those whom a scan shows to have progressed die at their own hazard."""
-    moved = scans.seen * jnp.exp(-path.death[1:])
-    left = jnp.exp(-jnp.minimum(path.after[1:] * STEP, 60.0))
+def _progressed(s, path, seen, shown):
+    """Alive after progression, (point, subject): those whom a scan shows to have progressed die at their own hazard, from the
+    middle of the step on in which it is dated."""
+    moved = seen * jnp.exp(-path.death[1:])
+    half = jnp.exp(-jnp.minimum(path.after[1:] * STEP * COARSE / 2, 30.0))
 
     def step(alive, dated):
-        alive = alive * left + moved * dated[:, None]
+        alive = alive * half**2 + moved * half * dated[:, None]
         return alive, alive.sum(0)
 
     return jax.lax.scan(step, moved * shown[0][:, None], jnp.diff(shown, axis=0, prepend=shown[:1]))[1]
 
 
-def _duration(s, path, scans, days):
-    """Duration of response (point,), and the response rate: by pairs of scans, that of the first documentation and that by
-    which it has ended. Deaths between scans count as of the next one."""
-    held, count = scans.free * jnp.exp(-path.death), len(scans.seen)
-    first, lost, weight = np.arange(count)[:, None], 0.0, 0.0
-    for lag, share in enumerate(_responses(scans.response), 1):
-        # by the scan of first documentation: in response at each edge from the confirmation on
+def _response(s, watch, alive, days):
+    """The response rate, and duration of response (point,) as Kaplan and Meier see it, by the lattice of scans: deaths between
+    two count as of the later one."""
+    count, size = len(watch.seen), alive.shape[1]
+    there = watch.weight * alive
+    ends = watch.weight[:-1] * (alive[:-1] - alive[1:] * (1 - watch.seen))
+    first, responders = np.arange(count)[:, None], 0.0
+    at_risk, ended = jnp.zeros(count), jnp.zeros(count)
+    for lag, share in enumerate(_responses(watch.response), 1):
+        # by the scan of first documentation: watched at each edge from the confirmation on, and ending thereafter
         share = jnp.concatenate([share[lag:], jnp.zeros_like(share[:lag])])
-        at = np.minimum(first + lag + 1 + np.arange(count), count)
-        still = (share @ held.T)[first, at]
-        length = s.edges[at[:, 1:]] - s.edges[first + 1]
-        over = jnp.asarray(ndtr((days[:, None, None] - length) / max(np.sqrt(2) * s.design.scans.scatter, 1e-3)))
-        lost = lost + ((still[:, :-1] - still[:, 1:]) * over).sum((1, 2))
-        weight = weight + still[:, 0].sum()
-    return 1 - lost / jnp.maximum(weight, 1e-12), weight / held.shape[1]
+        at = first + lag + 1 + np.arange(count - lag)
+        inside = at < count
+        still = ((share @ there.T)[first, np.minimum(at, count)] * inside).sum(0)
+        ended = ended.at[lag:].add(((share @ ends.T)[first, np.minimum(at, count - 1)] * inside).sum(0))
+        confirmed = (share @ there.T)[first[:, 0], np.minimum(first[:, 0] + lag + 1, count)].sum()
+        at_risk = at_risk.at[lag:].add(still).at[:lag].add(confirmed)
+        responders = responders + confirmed
+    fall = ended / jnp.maximum(at_risk, TINY)
+    line = jnp.concatenate([jnp.ones(1), jnp.cumprod(1 - fall)])
+    over = norm.cdf((days[:, None] - s.edges[1:]) / max(np.sqrt(2) * s.design.scans.scatter, 1e-3))
+    return responders / size, 1 - jnp.asarray(over) @ (line[:-1] - line[1:])
 
 
 def _responses(r):
