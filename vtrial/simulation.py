@@ -158,7 +158,7 @@ def _outcomes(trial, arms, told, values, key, replicates):
         return [], 0
     with bar("progression and survival", len(made) * replicates) as tick:
         stats, failed = summary.statistics(trial, made, values, key, replicates=replicates, tick=tick)
-    last = trial.design.cuts[-1].day / units.DAYS_PER_MONTH
+    last = trial.design.horizon() / units.DAYS_PER_MONTH
     for i in made:
         for name, _, statistic in summary.OF_ARM:
             told[i][name] = quantiles(stats[i, name])
@@ -182,8 +182,8 @@ def _tables(trial, made, known, values, key):
     about = adam.about(trial, settings)
     if settings:
         cut = trial.design.cuts[-1]
-        out |= adam.tables(trial, settings, values, key, 0, cut.day)
-        about |= {"cut": cut.name, "cut_day": f"{cut.day:g}"}
+        out |= adam.tables(trial, settings, values, key, 0, trial.design.horizon())
+        about |= {"cut": cut.name, "cut_day": f"{trial.design.horizon():g}"}
     return out, about
 
 

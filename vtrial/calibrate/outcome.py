@@ -72,7 +72,8 @@ def bind(problem, subjects=None, scramble=None):
     fit = problem.rows("fit")
     for row in fit:
         trial = problem.trials[row.trial]
-        if why := rows.unmodelled(row, trial) or ("" if row.endpoint in rows.SMOOTH else f"{row.endpoint} cannot be fitted"):
+        why = rows.unmodelled(row, trial) or ("" if row.endpoint in rows.SMOOTH else f"{row.endpoint} cannot be fitted")
+        if why := why or ("" if trial.design.cut(row.cut).day else "a data cut that waits for events cannot be fitted"):
             raise bad(problem.path, "roles.fit", f"{row.trial}/{row.id}: {why}", line_of(problem.path, "roles.fit"))
     seed = problem.scramble if scramble is None else scramble
     settings, looks, horizons = {}, {}, {}

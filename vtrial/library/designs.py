@@ -22,6 +22,8 @@ KINDS = {
 }
 ASSESSORS = ("central", "investigator")
 EVENTS = ("pfs", "os")
+# Days after the last patient by which a cut that waits for events is made at the latest.
+PATIENCE = 1461.0
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,14 @@ class Design:
         """An assessor's measurement error (log scale), the primary one's by default; `KeyError` where none is told."""
         return dict(self.errors)[assessor or self.response.assessor]
 
-    def cut(self, name):
-        """The `Cut` of a name; `KeyError` where there is none."""
-        return {c.name: c for c in self.cuts}[name]
+    def cut(self, name=""):
+        """The `Cut` of a name, the last one by default; `KeyError` where there is none."""
+        return {c.name: c for c in self.cuts}[name] if name else self.cuts[-1]
+
+    def horizon(self, name=""):
+        """The latest day on which a cut can fall: its own, or where it waits for events `PATIENCE` after the last patient."""
+        known = self.cut(name).day
+        return self.enrolment.duration + PATIENCE if known is None else known
 
 
 def read(sheet, data, arms):

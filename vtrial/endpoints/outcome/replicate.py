@@ -48,38 +48,59 @@ def statistics(trial, settings, wanted, values, key, *, replicates, tick=lambda 
 @lru_cache(maxsize=16)
 def _compiled(trial, settings, wanted):
     """``run(values, places, key, replicates)``: (replicate, statistics and widths), and what failed."""
-    looks = sorted({(rows.assessor(r, trial), rows.cut(r, trial)) for r in wanted})
+    looks = sorted({rows.look(r, trial) for r in wanted})
 
     def run(values, places, key, index):
-        seen, failed = {}, 0
-        for s in settings:
-            seen[s.arm], covariates, lost = _arm(s, values, places, key, index, looks)
-            seen[s.arm]["covariates"], failed = covariates, failed + lost
+        dealt = {s.arm: _dealt(s, values, places, key, index) for s in settings}
+        days = {name: _day(trial, name, settings, dealt, len(index)) for name in dict.fromkeys(cut for _, cut in looks)}
+        seen = {s.arm: _seen(s, *dealt[s.arm], looks, days) for s in settings}
         stats, widths = [], []
         for r in wanted:
-            look = rows.assessor(r, trial), rows.cut(r, trial)
-            of = {a: (seen[a][look][0], seen[a][look][1] & rows.within(r, seen[a]["covariates"])) for a in r.arms}
+            of = {}
+            for a in r.arms:
+                outcome, counts = seen[a][rows.look(r, trial)]
+                of[a] = outcome, counts & rows.within(r, seen[a]["covariates"])
             stats.append(rows.hard(r, trial, of))
             widths.append(rows.width(r, trial, of))
-        return jnp.stack(stats + widths, 1), failed
+        return jnp.stack(stats + widths, 1), sum(seen[a]["failed"] for a in seen)
 
     return jax.jit(run)
 
 
-def _arm(s: Setting, values, places, key, index, looks):
-    """(assessor, cut) -> (outcome, joined), (replicate, subject) each; covariates; the subjects that failed, (replicate,)."""
+def _dealt(s: Setting, values, places, key, index):
+    """The subjects of an arm in some replicates, with their scores and covariates, (replicate x subject,)."""
     keys, ids = flat(arm_key(key, s), index, s.n)
     spread = {}
     for (path, name), v in values.items():
         spread.setdefault(path, {})[name] = jnp.repeat(v, s.n)
-    of, known = hard.subjects(s, spread, flat(places, index, s.n)[0], keys, ids)
+    return hard.subjects(s, spread, flat(places, index, s.n)[0], keys, ids)
+
+
+def _day(trial, name, settings, dealt, count):
+    """Day of a data cut in each replicate, (replicate,): the calendar's, or that of the event waited for."""
+    cut, latest = trial.design.cut(name), trial.design.horizon(name)
+    if cut.day is not None:
+        return jnp.full(count, cut.day)
+    when = [_events(cut.of, s, *dealt[s.arm]).reshape(count, s.n) for s in settings]
+    return jnp.minimum(jnp.sort(jnp.concatenate(when, 1), 1)[:, cut.events - 1], latest)
+
+
+def _events(endpoint, s, of, known):
+    """Day of the trial on which each subject has an event, inf: never."""
+    outcome, _ = hard.at_cut(s, of, known, s.design.response.assessor, jnp.inf)
+    happened = getattr(outcome, f"{endpoint}_event")
+    return jnp.where(happened, of.joined + getattr(outcome, f"{endpoint}_day"), jnp.inf)
+
+
+def _seen(s: Setting, of, known, looks, days):
+    """(assessor, cut) -> (outcome, who counts), (replicate, subject) each; ``covariates``; ``failed`` (replicate,)."""
+    shape = lambda a: a.reshape(-1, s.n)  # noqa: E731
     sound = jnp.isfinite(of.size).all(0) & ~jnp.isnan(of.death)
-    shape = lambda a: a.reshape(len(index), s.n)  # noqa: E731
-    made = {}
+    made = {"covariates": {k: shape(known[k]) for k in s.population.marginals}, "failed": shape(~sound).sum(1)}
     for assessor, cut in looks:
-        outcome, joined = hard.at_cut(s, of, known, assessor, cut)
+        outcome, joined = hard.at_cut(s, of, known, assessor, jnp.repeat(days[cut], s.n))
         made[assessor, cut] = jax.tree.map(shape, outcome), shape(joined & sound)
-    return made, {k: shape(known[k]) for k in s.population.marginals}, shape(~sound).sum(1)
+    return made
 
 
 __all__ = ["statistics"]

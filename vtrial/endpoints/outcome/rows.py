@@ -69,9 +69,13 @@ def assessor(row, trial):
 
 
 def cut(row, trial):
-    """Day of a row's data cut, the last one where the row does not say."""
-    design = trial.design
-    return (design.cut(row.cut) if row.cut else design.cuts[-1]).day
+    """Day of a row's data cut, the last one where the row does not say; the latest possible one where it waits for events."""
+    return trial.design.horizon(row.cut)
+
+
+def look(row, trial):
+    """(assessor, name of the data cut) of a row."""
+    return assessor(row, trial), trial.design.cut(row.cut).name
 
 
 def smooth(row, trial, curves):
@@ -113,7 +117,7 @@ def hazard_ratio(events, risk):
     """
     both, b = events[0] + events[1], 0.0
     for _ in range(NEWTON):
-        p = risk[0] / (risk[0] + jnp.exp(-b) * risk[1] + 1e-30)
+        p = risk[0] / (risk[0] + jnp.exp(-b) * risk[1] + 1e-6)
         b = b + (events[0] - p * both).sum() / (p * (1 - p) * both).sum()
     return jnp.exp(b)
 

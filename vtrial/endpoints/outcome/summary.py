@@ -25,7 +25,7 @@ def settings(trial, wanted=None):
         return made, left_out
     for arm in wanted or trial.arms:
         try:
-            made[arm] = setting.setting(trial, arm, trial.tumour, trial.design.cuts[-1].day)
+            made[arm] = setting.setting(trial, arm, trial.tumour, trial.design.horizon())
         except InputError as error:
             left_out[arm] = error.faults[0].message
     return made, left_out
