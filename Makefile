@@ -22,8 +22,6 @@ test: $(STAMP)
 replay: $(STAMP)
 	$(BIN)/vtrial replay --problem platelets-tdm1 --out $(OUT)
 	$(BIN)/vtrial report $(OUT)
-	$(BIN)/vtrial replay emilia --problem efficacy-emilia --out $(OUT)/efficacy
-	$(BIN)/vtrial report $(OUT)/efficacy
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
