@@ -38,10 +38,6 @@ class Setting:
     design: designs.Design
     treating: float | None = None
 
-    def alone(self):
-        """The same arm as the assessor sees it upon whose reading treatment ends."""
-        return replace(self, error=self.treating or self.error, treating=None)
-
     @property
     def cards(self):
         return self.pk, self.kill, self.tumour

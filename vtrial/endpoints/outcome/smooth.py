@@ -41,11 +41,13 @@ class Curves(NamedTuple):
 
 class _Watch(NamedTuple):
     """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it); ``seen`` (scan,
-    subject): P(the primary one sees it there, given none before); ``response``: P(he measures a response there)."""
+    subject): P(the primary one sees it there, given none before); ``response``: P(he measures a response there). ``treated``
+    (edge, subject): P(the one who treats has seen none up to it)."""
 
     weight: jnp.ndarray
     seen: jnp.ndarray
     response: jnp.ndarray
+    treated: jnp.ndarray
 
 
 def noise_names(count):
@@ -88,31 +90,37 @@ def curves(s, scores, marks, exposure, values, horizon) -> Curves:
     pfs = 1 - passed @ lost[0] - shown @ lost[1]
     orr, dor = _response(s, watch, alive, days)
     watched = 1 - passed @ died - shown @ left
-    alive = _survival(s, path, covs["SLD"], first, uniform, days)
+    alive = _survival(s, path, watch.treated, days)
     return Curves(days, pfs, alive, passed @ died + shown @ scanned, watched, orr, dor)
 
 
 def _watched(s, path, baseline, first, uniform):
-    """The `_Watch` of the primary assessor beside the one who treats."""
-    y, error, other = path.log_size[1:], s.error, s.treating
-    rho = s.design.response.agreement if other else 0.0
-    start = error * first[0], (other or error) * (rho * first[0] + np.sqrt(1 - rho**2) * first[1])
+    """The `_Watch` of the primary assessor beside the one who treats, whose errors come first: what he sees does not hang on
+    the other."""
+    y, error, other = path.log_size[1:], s.error, s.treating or s.error
+    # of one assessor alone the other is himself
+    rho = s.design.response.agreement if s.treating else 1.0
+    own = max(np.sqrt(1 - rho**2), 1e-6)
+    start = error * (rho * first[1] + own * first[0]), other * first[1]
     floor = jnp.log(s.rules.cr_below / baseline)
 
     def scan(nadirs, x):
         size, u, v = x
-        mine, theirs = (_bar(s.rules, n, baseline, floor) - size for n in nadirs)
-        stay, off = _kept(mine / error, u)
-        go_on, also = _kept((theirs / other - rho * off) / np.sqrt(1 - rho**2), v) if other else (jnp.ones_like(stay), off)
-        also = rho * off + np.sqrt(1 - rho**2) * also
-        lows = jnp.minimum(nadirs[0], size + error * off), jnp.minimum(nadirs[1], size + (other or error) * also)
-        return lows, (stay, go_on)
+        mine, theirs = ((_bar(s.rules, n, baseline, floor) - size) / e for n, e in zip(nadirs, (error, other), strict=True))
+        go_on, off = _kept(theirs, v)
+        alike, also = _kept((mine - rho * off) / own, u) if s.treating else (jnp.ones_like(go_on), 0.0)
+        lows = jnp.minimum(nadirs[0], size + error * (rho * off + own * also)), jnp.minimum(nadirs[1], size + other * off)
+        return lows, (ndtr(jnp.clip(mine, -TAIL, TAIL)), go_on, go_on * alike)
 
-    _, (stay, go_on) = jax.lax.scan(scan, start, (y, *uniform))
-    stay = stay * jnp.exp(-jnp.diff(path.lesions, axis=0))
-    weight = jnp.concatenate([jnp.ones_like(stay[:1]), jnp.cumprod(stay * go_on, 0)])
+    _, (stay, go_on, both) = jax.lax.scan(scan, start, (y, *uniform))
+    clear = jnp.exp(-jnp.diff(path.lesions, axis=0))
     response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + start[0] - y) / error), TINY)
-    return _Watch(jnp.maximum(weight, TINY), 1 - stay, response)
+    return _Watch(_left(both * clear), 1 - stay * clear, response, _left(go_on * clear))
+
+
+def _left(kept):
+    """What is left at each edge, of what each scan keeps."""
+    return jnp.maximum(jnp.concatenate([jnp.ones_like(kept[:1]), jnp.cumprod(kept, 0)]), TINY)
 
 
 def _kept(room, uniform):
@@ -150,13 +158,11 @@ def _flows(watch, alive):
     return scanned, before - later, left, (curve * (1 - lives), curve * lives * (1 - stays))
 
 
-def _survival(s, path, baseline, first, uniform, days):
+def _survival(s, path, treated, days):
     """Share alive, (point,): before the progression that ends treatment, and after it."""
-    turn = slice(None, None, -1 if s.treating else 1)
-    watch = _watched(s.alone(), path, baseline, first[turn], uniform[turn])
     coarse = days[::COARSE]
     alive, shown = jnp.exp(-_between(path.death, s.edges, coarse)), _shown(s, coarse)
-    seen = watch.weight[:-1] * watch.seen
+    seen = treated[:-1] - treated[1:]
     free = jnp.maximum(1 - shown @ seen, 0.0)
     both = (free * alive).mean(1) + _progressed(s, path, seen, shown).mean(1)
     return jnp.interp(days, coarse, both)
