@@ -34,8 +34,11 @@ class Outcomes:
 
     def _predict(self, values):
         # NumPy's doubles become what is being traced
-        looks = jax.tree.map(jnp.asarray, self.looks)
-        curves = {key: smooth.curves(s, *looks[key], values, self.horizons[key[0]]) for key, s in self.settings.items()}
+        looks, curves = jax.tree.map(jnp.asarray, self.looks), {}
+        for name, horizon in self.horizons.items():
+            keys = [key for key in self.settings if key[0] == name]
+            made = smooth.curves([self.settings[k] for k in keys], [looks[k] for k in keys], values, horizon)
+            curves |= dict(zip(keys, made, strict=True))
         return jnp.stack([self._row(r, curves) for r in self.rows])
 
     def _row(self, row, curves):

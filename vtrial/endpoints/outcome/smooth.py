@@ -61,43 +61,61 @@ def marked(scores, count):
     return dealt[:, 0], norm.cdf(dealt[:, 1:])
 
 
-def curves(s, scores, marks, exposure, values, horizon) -> Curves:
-    """The `Curves` of an arm.
+def curves(arms, looks, values, horizon) -> list:
+    """The `Curves` of a trial's arms.
 
     Parameters
     ----------
-    s : setting.Setting
-    scores : dict
-        Quasi-random scores of the subjects.
-    marks : pair of arrays
-        Of the measurements by the primary and the other assessor: scores of the baseline (assessor, subject), uniform numbers
-        of the scans (assessor, scan, subject).
-    exposure : (interval, subject)
+    arms : list of setting.Setting
+        Of one trial: scanned on the same days by the same assessors.
+    looks : list of (scores, marks, exposure)
+        Of each arm: quasi-random scores of the subjects; of the measurements by the primary and the other assessor scores of
+        the baseline (assessor, subject) and uniform numbers of the scans (assessor, scan, subject); exposure (interval,
+        subject).
     values : dict
         Card path -> replacements of its numbers.
     horizon : float
         Days until which the curves go.
     """
-    covs = settings.covariates(s, scores)
-    path = settings.paths(s, exposure, scores, covs, values)
-    # hazards no larger than certainty: what is beyond would be lost below the smallest number
-    path = path._replace(death=jnp.minimum(path.death, 30.0), lesions=jnp.minimum(path.lesions, 30.0))
-    first, uniform = (jnp.asarray(m) for m in marks)
-    watch, alive = _watched(s, path, covs["SLD"], first, uniform), jnp.exp(-path.death)
+    covs = [settings.covariates(s, scores) for s, (scores, _, _) in zip(arms, looks, strict=True)]
+    paths = [
+        _bounded(settings.paths(s, exposure, scores, c, values))
+        for s, (scores, _, exposure), c in zip(arms, looks, covs, strict=True)
+    ]
+    # side by side: a step of all arms costs little more than one of a single arm
+    firsts, uniforms = zip(*(marks for _, marks, _ in looks), strict=True)
+    wide = [[p.log_size for p in paths], [p.lesions for p in paths], [c["SLD"] for c in covs], firsts, uniforms]
+    watch = _watched(arms[0], *(jnp.concatenate(parts, -1) for parts in wide))
+    ends = np.cumsum([len(c["SLD"]) for c in covs])[:-1]
+    parts = zip(*(jnp.split(part, ends, -1) for part in watch), strict=True)
     days = np.arange(0.0, horizon + STEP, STEP)
-    shown, passed = _shown(s, days), _passed(s.edges, days)
+    return [_curves(s, path, _Watch(*mine), days) for s, path, mine in zip(arms, paths, parts, strict=True)]
+
+
+def _bounded(path):
+    """Hazards no larger than certainty: what is beyond would be lost below the smallest number."""
+    return path._replace(death=jnp.minimum(path.death, 30.0), lesions=jnp.minimum(path.lesions, 30.0))
+
+
+def _curves(s, path, watch, days):
+    alive, shown, passed = jnp.exp(-path.death), _shown(s, days), _passed(s.edges, days)
     scanned, died, left, lost = _flows(watch, alive)
-    pfs = 1 - passed @ lost[0] - shown @ lost[1]
     orr, dor = _response(s, watch, alive, days)
-    watched = 1 - passed @ died - shown @ left
-    alive = _survival(s, path, watch.treated, days)
-    return Curves(days, pfs, alive, passed @ died + shown @ scanned, watched, orr, dor)
+    return Curves(
+        days=days,
+        pfs=1 - passed @ lost[0] - shown @ lost[1],
+        os=_survival(s, path, watch.treated, days),
+        events=passed @ died + shown @ scanned,
+        watched=1 - passed @ died - shown @ left,
+        orr=orr,
+        dor=dor,
+    )
 
 
-def _watched(s, path, baseline, first, uniform):
+def _watched(s, log_size, lesions, baseline, first, uniform):
     """The `_Watch` of the primary assessor beside the one who treats, whose errors come first: what he sees does not hang on
     the other."""
-    y, error, other = path.log_size[1:], s.error, s.treating or s.error
+    y, error, other = log_size[1:], s.error, s.treating or s.error
     # of one assessor alone the other is himself
     rho = s.design.response.agreement if s.treating else 1.0
     own = max(np.sqrt(1 - rho**2), 1e-6)
@@ -113,7 +131,7 @@ def _watched(s, path, baseline, first, uniform):
         return lows, (ndtr(jnp.clip(mine, -TAIL, TAIL)), go_on, go_on * alike)
 
     _, (stay, go_on, both) = jax.lax.scan(scan, start, (y, *uniform))
-    clear = jnp.exp(-jnp.diff(path.lesions, axis=0))
+    clear = jnp.exp(-jnp.diff(lesions, axis=0))
     response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + start[0] - y) / error), TINY)
     return _Watch(_left(both * clear), 1 - stay * clear, response, _left(go_on * clear))
 
