@@ -171,9 +171,16 @@ def _flows(watch, alive):
     later = (watch.weight[:-1] * alive[1:]).mean(1)
     scanned = (watch.weight[:-1] * alive[1:] * watch.seen).mean(1)
     left = later - (watch.weight[1:] * alive[1:]).mean(1)
-    lives, stays = later / before, 1 - scanned / later
+    lives, stays = later / before, _mingled(scanned, left, later)
     curve = jnp.concatenate([jnp.ones(1), jnp.cumprod(lives * stays)])[:-1]
     return scanned, before - later, left, (curve * (1 - lives), curve * lives * (1 - stays))
+
+
+def _mingled(events, leave, risk):
+    """What Kaplan and Meier's curve keeps at a scan whose actual days scatter: those who leave, by an event or censored, go one
+    after the other in any order, ``exp(-int events du / (risk - leave u))`` over the share u that has gone."""
+    gone = jnp.maximum(leave, TINY)
+    return jnp.exp(events / gone * jnp.log1p(-jnp.minimum(gone / jnp.maximum(risk, TINY), 1 - 1e-6)))
 
 
 def _survival(s, path, treated, days):
@@ -213,19 +220,20 @@ def _response(s, watch, alive, days):
     there = watch.weight * alive
     ends = watch.weight[:-1] * (alive[:-1] - alive[1:] * (1 - watch.seen))
     first, responders = np.arange(count)[:, None], 0.0
-    at_risk, ended = jnp.zeros(count), jnp.zeros(count)
+    at_risk, ended, gone = jnp.zeros(count), jnp.zeros(count), jnp.zeros(count)
     for lag, share in enumerate(_responses(watch.response), 1):
         # by the scan of first documentation: watched at each edge from the confirmation on, and ending thereafter
         share = jnp.concatenate([share[lag:], jnp.zeros_like(share[:lag])])
         at = first + lag + 1 + np.arange(count - lag)
         inside = at < count
-        still = ((share @ there.T)[first, np.minimum(at, count)] * inside).sum(0)
-        ended = ended.at[lag:].add(((share @ ends.T)[first, np.minimum(at, count - 1)] * inside).sum(0))
-        confirmed = (share @ there.T)[first[:, 0], np.minimum(first[:, 0] + lag + 1, count)].sum()
-        at_risk = at_risk.at[lag:].add(still).at[:lag].add(confirmed)
+        still, over = share @ there.T, share @ ends.T
+        here, next_ = (still[first, np.minimum(at + k, count)] * inside for k in (0, 1))
+        ended = ended.at[lag:].add((over[first, np.minimum(at, count - 1)] * inside).sum(0))
+        gone = gone.at[lag:].add((here - next_).sum(0))
+        confirmed = still[first[:, 0], np.minimum(first[:, 0] + lag + 1, count)].sum()
+        at_risk = at_risk.at[lag:].add(here.sum(0)).at[:lag].add(confirmed)
         responders = responders + confirmed
-    fall = ended / jnp.maximum(at_risk, TINY)
-    line = jnp.concatenate([jnp.ones(1), jnp.cumprod(1 - fall)])
+    line = jnp.concatenate([jnp.ones(1), jnp.cumprod(_mingled(ended, gone, at_risk))])
     over = norm.cdf((days[:, None] - s.edges[1:]) / max(np.sqrt(2) * s.design.scans.scatter, 1e-3))
     return responders / size, 1 - jnp.asarray(over) @ (line[:-1] - line[1:])
 
