@@ -40,11 +40,15 @@ def lu2014(cov, z):
     }
 
 
-def platelet_parameters(card, z):
-    """Platelet parameters of a patient from the numbers of a card (its TOML), time in days; uncorrelated etas."""
+def platelet_parameters(card, z, cov):
+    """Platelet parameters of a patient from the numbers of a card (its TOML), time in days; uncorrelated etas. One covariate:
+    whether the patient is Asian multiplies SLOPE."""
     typical = {name: row["value"] for name, row in card["theta"].items()}
     assert (card["theta"]["MTT"]["unit"], card["theta"]["KS"]["unit"]) == ("h", "1/day")
     typical["MTT"] = typical["MTT"] / 24
+    (asian,) = card["covariate"]
+    assert (asian["on"], asian["of"], asian["form"]) == ("SLOPE", "ASIAN", "categorical")
+    typical["SLOPE"] *= asian["coefficient"]["value"] ** cov["ASIAN"]
     return {k: v * math.exp(spread(card["omega"][k]) * z[k]) if k in card["omega"] else v for k, v in typical.items()}
 
 

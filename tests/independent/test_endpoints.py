@@ -35,7 +35,7 @@ def printed(repo):
 
 
 def normals(rng, n):
-    names = "WT ALB AST SLD ECD TBL AGE ECOG ASIAN".split()
+    names = "WT ALB AST SLD ECD TBL AGE ECOG ASIAN VISC CNS PIK3CA HER2MRNA PRIORLINES REGION_US REGION_WEST".split()
     names += [f"eta.{k}" for k in "CL V1 Q V2 CIRC0 MTT GAM SLOPE KS KD".split()]
     return {k: rng.standard_normal(n) for k in names}
 
@@ -45,7 +45,7 @@ def patient(naive, printed, scores):
     of, card = printed
     cov = naive.covariates(of, scores)
     z = {k.removeprefix("eta."): v for k, v in scores.items() if k.startswith("eta.")}
-    return cov, naive.lu2014(cov, z), naive.platelet_parameters(card, z)
+    return cov, naive.lu2014(cov, z), naive.platelet_parameters(card, z, cov)
 
 
 # --- individual parameters and courses -------------------------------------------------------------------------------
