@@ -1,13 +1,10 @@
 """The ledger of doses as a table (ADEX): each planned dose, what became of it, and why."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 
 from .conduct import rules
-from .endpoints import hard, protocol
-from .endpoints.people import flat
+from .endpoints import protocol
 
 COLUMNS = {
     "STUDYID": pl.String,
@@ -33,16 +30,6 @@ ACTIONS = {
 LOWER = "DOSE REDUCED"
 # Patients of a ledger that is written: enough to read, few enough to keep.
 MOST = 512
-
-
-def sampled(arm, known, values, key, most=MOST):
-    """The ledger of the patients of an arm's first replicate, `COLUMNS`; ``known``: the rules of its drugs."""
-    size = min(arm.n, most)
-    keys, subjects = flat(hard.arm_key(key, arm), jnp.arange(1), size)
-    first = {path: {k: np.ravel(v)[0] for k, v in row.items()} for path, row in values.items()}
-    told = protocol.numbers(arm, known)
-    course = jax.jit(lambda n: protocol.courses(arm, n, first, keys, subjects, keep=True))(told)
-    return table(arm, known, told.protocol, jax.tree.map(np.asarray, course))
 
 
 def table(arm, known, of, course):
@@ -114,4 +101,4 @@ def _grades(arm, part, organ, course, day, subject, action):
     return out
 
 
-__all__ = ["COLUMNS", "joined", "sampled", "table"]
+__all__ = ["COLUMNS", "joined", "table"]

@@ -38,7 +38,7 @@ EVENTS = {
 
 
 def kept(arm, known, values, key, most=ledger.MOST):
-    """The patients of `ledger.sampled`, whose course is run once for all tables.
+    """The first patients of an arm's first replicate, whose course is run once for all tables.
 
     Returns
     -------
