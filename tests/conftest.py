@@ -33,6 +33,14 @@ def _cache_compilations() -> None:
 _cache_compilations()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs():
+    """Compiled programs of a file go with it: those of the whole suite in one process are more than the memory maps that a
+    process may have (65,530), and JAX then aborts. What another file needs again comes from the disk."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def repo() -> Path:
     """The root of the checkout."""
