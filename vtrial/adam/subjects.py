@@ -17,7 +17,7 @@ def adsl(a: Arm):
 def _plan(a):
     s, title = a.s, a.trial.arms[a.s.arm].title
     # no two subjects differ before they are looked at: the first ones have measurable disease, as in the statistics
-    measurable = np.arange(s.n) < round(s.design.response.measurable * s.n)
+    measurable = np.arange(s.n) < s.design.response.patients(s.n)
     return {
         "STUDYID": s.trial,
         "USUBJID": a.ids,

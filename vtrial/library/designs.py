@@ -76,6 +76,10 @@ class Response:
     measurable: float
     agreement: float = 0.0
 
+    def patients(self, n):
+        """How many of ``n`` have measurable disease."""
+        return round(self.measurable * n)
+
 
 @dataclass(frozen=True)
 class Dropout:
@@ -124,6 +128,11 @@ class Design:
     def error(self, assessor=None):
         """An assessor's measurement error (log scale), the primary one's by default; `KeyError` where none is told."""
         return dict(self.errors)[assessor or self.response.assessor]
+
+    @property
+    def treating(self):
+        """The assessor upon whose reading treatment and scans end: the investigator, where there is one."""
+        return "investigator" if "investigator" in dict(self.errors) else self.response.assessor
 
     def cut(self, name=""):
         """The `Cut` of a name, the last one by default; `KeyError` where there is none."""

@@ -69,16 +69,10 @@ def subjects(s, values, places, keys, ids) -> tuple:
         baseline=covs["SLD"],
         progressed=jnp.full_like(covs["SLD"], jnp.inf),
     )
-    progressed = assessed(s, out, scores, treating(s), jnp.inf)[0].progressed
+    progressed = assessed(s, out, scores, s.design.treating, jnp.inf)[0].progressed
     hazard = (path.after[1:] * (days == progressed)).sum(0)
     after = progressed + _survived(s, jnp.maximum(hazard, 1e-12), path.cross, out.joined, progressed, scores)
     return out._replace(death=jnp.where(progressed < out.death, after, out.death), progressed=progressed), scores | covs
-
-
-def treating(s):
-    """The assessor upon whose reading treatment ends: the investigator, where there is one."""
-    known = dict(s.design.errors)
-    return "investigator" if "investigator" in known else s.design.response.assessor
 
 
 def _survived(s, hazard, cross, joined, progressed, scores):
@@ -155,4 +149,4 @@ def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
     return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "followed", "readings", "subjects", "treating"]
+__all__ = ["Subjects", "assessed", "at_cut", "followed", "readings", "subjects"]

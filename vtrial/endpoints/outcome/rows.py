@@ -146,11 +146,12 @@ def hard(row, trial, outcomes):
 
 def width(row, trial, outcomes):
     """Width of a single trial's 90 % interval of a median, months, (replicate,); NaN for other rows."""
-    time, event, counts = _times(row, trial, *outcomes[row.arms[0]]) if row.statistic == "median" else (None,) * 3
-    if time is None:
-        return jnp.full(next(iter(outcomes.values()))[1].shape[0], jnp.nan)
-    low, high = survival.median_interval(survival.curve(time, event, counts), 0.9)
-    return (jnp.minimum(high, cut(row, trial)) - jnp.minimum(low, cut(row, trial))) / units.DAYS_PER_MONTH
+    first = outcomes[row.arms[0]]
+    if row.statistic != "median":
+        return jnp.full(len(first[1]), jnp.nan)
+    limits = survival.median_interval(survival.curve(*_times(row, trial, *first)), 0.9)
+    low, high = (jnp.minimum(x, cut(row, trial)) for x in limits)
+    return (high - low) / units.DAYS_PER_MONTH
 
 
 def _times(row, trial, outcome, joined):
@@ -169,13 +170,7 @@ def _share(row, trial, outcome, joined):
 def _measurable(row, trial, joined):
     """Whose disease is measurable, where only those count: the first, as no two subjects differ before they are looked at."""
     size = joined.shape[-1]
-    share = trial.design.response.measurable if row.options.get("measurable") else 1.0
-    return jnp.arange(size) < round(share * size)
-
-
-def months_of(row):
-    """Days that a smooth curve must reach for a row."""
-    return row.options.get("month", 0) * units.DAYS_PER_MONTH
+    return jnp.arange(size) < (trial.design.response.patients(size) if row.options.get("measurable") else size)
 
 
 def units_of(row, stats):

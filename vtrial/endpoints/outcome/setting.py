@@ -12,8 +12,7 @@ from ...efficacy import tumour
 from ...errors import bad
 from ...library import cards, designs, populations, response
 from ...library.drugs import has
-
-EFFECT = "efficacy"
+from ...library.problems import EFFICACY
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +62,12 @@ def setting(trial, arm_id, disease, horizon):
     if trial.design is None:
         raise bad(trial.path, "scans", "is missing; progression is seen at scans")
     of, place = trial.arms[arm_id], list(trial.arms).index(arm_id)
-    able = [(drug, words) for drug, words in of.drugs if has(drug, EFFECT)]
+    able = [(drug, words) for drug, words in of.drugs if has(drug, EFFICACY)]
     if not able:
         raise bad(trial.path, f"arm[{place}].drug", f"no drug of {of.drug} has an efficacy card")
-    drug, words = able[0]
+    (drug, words), design = able[0], trial.design
     p = phase_of(trial, words, f"arm[{place}].regimen")
-    chosen = cards.load(drug, "pk"), cards.load(drug, EFFECT), cards.tumour(disease)
+    chosen = cards.load(drug, "pk"), cards.load(drug, EFFICACY), cards.tumour(disease)
     return Setting(
         trial=trial.name,
         arm=arm_id,
@@ -80,18 +79,12 @@ def setting(trial, arm_id, disease, horizon):
         every=p.every,
         amount=p.amount,
         unit=p.unit,
-        edges=edges(trial.design.scans, horizon),
-        rules=response.load(trial.design.response.version),
-        error=trial.design.error(),
-        design=trial.design,
-        treating=_treating(trial.design),
+        edges=edges(design.scans, horizon),
+        rules=response.load(design.response.version),
+        error=design.error(),
+        design=design,
+        treating=None if design.treating == design.response.assessor else design.error(design.treating),
     )
-
-
-def _treating(design):
-    """The investigator's error where the primary assessor is another."""
-    others = {k: v for k, v in design.errors if k != design.response.assessor}
-    return others.get("investigator")
 
 
 def edges(scans, horizon):
@@ -105,11 +98,6 @@ def edges(scans, horizon):
 def bare(s):
     """The same arm, its subjects described by no more covariates than the model needs."""
     return replace(s, population=s.population.only({*population.needed(*s.cards), "SLD"}))
-
-
-def longer(s, horizon):
-    """The same arm, scanned until another horizon."""
-    return replace(s, edges=edges(s.design.scans, horizon))
 
 
 def kinetics(s, scores, covs):
@@ -136,4 +124,4 @@ def names(s):
     return population.score_names(s.population, *s.cards)
 
 
-__all__ = ["Setting", "bare", "covariates", "edges", "kinetics", "longer", "names", "paths", "setting"]
+__all__ = ["Setting", "bare", "covariates", "edges", "kinetics", "names", "paths", "setting"]
