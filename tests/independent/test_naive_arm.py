@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from vtrial import population, toxicity
 from vtrial.conduct.arm import Effect, arm
@@ -237,7 +238,9 @@ def cohort(who):
 
 
 def effect(e, q, j):
-    luck = {k: np.asarray(v)[:, j].tolist() for k, v in q.get("blocks", {}).items()} or own(q.get("luck", {}), j)
+    luck = {k: np.asarray(v)[:, j] for k, v in q.get("blocks", {}).items()} or own(q.get("luck", {}), j)
+    if "onset" in luck and e.card.structure == "ordinal":
+        luck = {"strength": luck["strength"].tolist(), "onset": norm.ppf(luck["onset"]).tolist()}
     numbers = own({k: v for k, v in q.items() if k not in ("blocks", "luck")}, j)
     return {"structure": e.card.structure, "organs": e.organs, "p": numbers, "luck": luck}
 

@@ -16,6 +16,8 @@ from .replicate import in_chunks, padded
 
 # Tables of fewer rules are filled up, so that a protocol with other rules needs no new program.
 RULES = 24
+# Subjects a chunk, as of `replicate`: of all organs and rules a subject carries several times as much.
+CHUNK = 512
 
 
 class Numbers(NamedTuple):
@@ -45,7 +47,7 @@ def statistics(arm, known, values, key, *, replicates, tick=lambda n: None):
     told, of, size = numbers(arm, known), hard.arm_key(key, arm), arm.n
     run = _compiled(arm, padded(size))
     plain = {(path, name): v for path, known in values.items() for name, v in known.items()}
-    found, failed = in_chunks(lambda v, index: run(told, v, of, index, size), plain, size, replicates, tick)
+    found, failed = in_chunks(lambda v, index: run(told, v, of, index, size), plain, size, replicates, tick, CHUNK)
     return dict(zip(names(arm), found.T, strict=True)), failed
 
 

@@ -39,12 +39,12 @@ def statistics(setting, rows, values, key, *, replicates, tick=lambda n: None):
     return {"rows": stats * np.where(counted, sizes, 1), "failed": failed}
 
 
-def in_chunks(run, values, size, replicates, tick):
-    """``run(values, replicates) -> (statistics, failed)`` over replicates of ``size`` subjects, a chunk of them at a time.
+def in_chunks(run, values, size, replicates, tick, chunk=CHUNK):
+    """``run(values, replicates) -> (statistics, failed)`` over replicates of ``size`` subjects, ``chunk`` subjects at a time.
 
     Returns the statistics (replicate, statistic), NumPy, and all that failed.
     """
-    per = max(1, CHUNK // padded(size))
+    per = max(1, chunk // padded(size))
     full = {k: np.broadcast_to(np.asarray(v), (replicates,)) for k, v in values.items()}
     stats, failed = [], 0
     for start in range(0, replicates, per):

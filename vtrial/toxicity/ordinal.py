@@ -56,19 +56,22 @@ def advance(k: Step, state: State, c, dose=None) -> State:
 def readings(p, state: State):
     """The present grade, (subject,): of this block's spell or of one that lasts from the block before."""
     block = jnp.floor(state.t / p["BLOCK"].ravel()[0]).astype(int)
-    return (jnp.maximum(_spell(p, state, block), jnp.where(block > 0, _spell(p, state, block - 1), 0.0)),)
+    heard = p["SHIFT"] + p["POWER"] * jnp.log(jnp.maximum(state.ce, 1e-30) / p["CREF"])
+    strengths = [_strength(p, state, k) for k in (block, block - 1)]
+    latent = heard + jnp.maximum(strengths[0], jnp.where(block > 0, strengths[1], -jnp.inf))
+    grade = sum((latent > p[b]).astype(state.ce.dtype) for b in THRESHOLDS)
+    return (jnp.where(state.ce > 0, grade, 0.0),)
 
 
 def blocks(luck):
-    """Scores stacked by block, (block, subject) each of strength and onset."""
+    """By block, (block, subject) each: the spells' ``strength``, and their ``onset`` as a share of the block."""
     count = len(luck) // 2
-    return {what: jnp.stack([luck[f"{what}.{k}"] for k in range(count)]) for what in ("strength", "onset")}
+    rows = {what: jnp.stack([luck[f"{what}.{k}"] for k in range(count)]) for what in ("strength", "onset")}
+    return rows | {"onset": ndtr(rows["onset"])}
 
 
-def _spell(p, state, block):
-    spell = {what: jnp.take(rows, block, axis=0, mode="clip") for what, rows in p["blocks"].items()}
-    since = state.t - (block + ndtr(spell["onset"])) * p["BLOCK"]
-    heard = jnp.log(jnp.maximum(state.ce, 1e-30) / p["CREF"])
-    latent = p["SHIFT"] + spell["strength"] + p["POWER"] * heard
-    grade = sum((latent > p[b]).astype(state.ce.dtype) for b in THRESHOLDS)
-    return jnp.where((since >= 0) & (since < p["LENGTH"]) & (state.ce > 0), grade, 0.0)
+def _strength(p, state, block):
+    """Of a block's spell, (subject,); minus infinity where it has not begun or is over."""
+    strength, onset = (jnp.take(p["blocks"][what], block, axis=0, mode="clip") for what in ("strength", "onset"))
+    since = state.t - (block + onset) * p["BLOCK"]
+    return jnp.where((since >= 0) & (since < p["LENGTH"]), strength, -jnp.inf)

@@ -5,6 +5,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtr
 
 from ... import units
 from ...conduct import enrolment
@@ -34,6 +35,8 @@ OPTIONS = ("month", "assessor", "measurable", "subgroup")
 ABOVE = {"AGE65": ("AGE", 64.5), "HER2MRNA_HIGH": ("HER2MRNA", 1.0)}
 SMOOTH = ("pfs", "os", "dor", "orr")
 NEWTON = 8
+# Floors and ceilings of what is divided by or raised: in single precision nothing is lost.
+LOW, FAR = 1e-3, 6.0
 
 
 def unmodelled(row, trial):
@@ -84,11 +87,11 @@ def smooth(row, trial, curves):
     if row.endpoint == "orr":
         return of[0].orr - of[1].orr if row.statistic == "difference" else of[0].orr
     days, lines = of[0].days, [getattr(c, row.endpoint) for c in of]
-    if row.statistic == "median":
-        return crossing(days, lines[0]) / units.DAYS_PER_MONTH
     if row.statistic == "survival":
         return jnp.interp(row.options["month"] * units.DAYS_PER_MONTH, days, lines[0])
     kept = enrolment.followed(trial.design.enrolment, trial.design.dropout, cut(row, trial), (days[1:] + days[:-1]) / 2)
+    if row.statistic == "median":
+        return median(days, lines[0], kept * _patients(row, trial, of[0])) / units.DAYS_PER_MONTH
     # of progression-free survival those whom nobody watches any more are neither at risk nor events
     counted = [(c.events, c.watched) if row.endpoint == "pfs" else (1 - c.os, c.os) for c in of]
     events = [jnp.diff(seen) * kept for seen, _ in counted]
@@ -99,12 +102,24 @@ def smooth(row, trial, curves):
     return hazard_ratio([n * e for n, e in zip(sizes, events, strict=True)], [n * r for n, r in zip(sizes, risk, strict=True)])
 
 
-def crossing(days, line, level=0.5):
-    """Day on which a falling curve passes a level, straight between points; beyond the last, along its last slope."""
-    at = jnp.clip(jnp.sum(line > level) - 1, 0, len(days) - 2)
-    days = jnp.asarray(days)
-    fall = jnp.maximum(line[at] - line[at + 1], 1e-9)
-    return days[at] + (line[at] - level) / fall * (days[at + 1] - days[at])
+def _patients(row, trial, curves):
+    """Whose curve a row's is: of duration of response those who responded."""
+    n = trial.arms[row.arms[0]].randomised
+    return n if row.endpoint != "dor" else jnp.maximum(trial.design.response.patients(n) * curves.orr, 1.0)
+
+
+def median(days, line, followed):
+    """Mean of the medians that samples have, whose curves are ``line`` (point,) in expectation.
+
+    A sample's median is later than a day where its curve is above a half there: normal, with the standard error that
+    Greenwood's sum gives where ``line`` passes a half. Unlike the day of that passing it does not leap from scan to scan.
+    ``followed`` (interval,): patients who are followed so long, were nothing to happen to them.
+    """
+    before, after = jnp.maximum(line[:-1], LOW), jnp.maximum(line[1:], LOW)
+    lost = jnp.clip(before - jnp.maximum(after, 0.5), 0.0)
+    error = jnp.sqrt((lost / (before * after * jnp.maximum(followed, LOW))).sum() + LOW**2) / 2
+    later = ndtr(jnp.clip((line - 0.5) / error, -FAR, FAR))
+    return ((later[1:] + later[:-1]) / 2 * np.diff(days)).sum()
 
 
 def hazard_ratio(events, risk):
