@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from vtrial.errors import InputError
-from vtrial.report import figures, forest, read, rows, words
+from vtrial.report import figures, forest, ratios, read, rows, survival, words
 from vtrial.report.build import build
 from vtrial.report.table import print_table
 
@@ -415,3 +415,48 @@ def test_table_goes_to_stdout_with_brackets_as_they_are(capsys):
 def test_report_imports_no_jax():
     program = "import vtrial.report.build, vtrial.report.table, sys; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def ratio(id, value, role="fit", **definition):
+    about = {"endpoint": "pfs", "statistic": "hazard ratio", "arm": "tdm1 vs lapcap", "definition": definition}
+    return target(id, role, "ratio", value, replayed={"median": 0.7, "q05": 0.5, "q95": 0.9}, **about)
+
+
+def landmark(arm, month, value, **definition):
+    about = {"endpoint": "os", "statistic": "survival", "arm": arm, "definition": {"month": month} | definition}
+    return target(f"{arm}-{month}", value=value, **about)
+
+
+EFFICACY = [
+    ratio("hr-old", 1.06, "holdout", subgroup="age 65 and over"),
+    ratio("hr-all", 0.65),
+    ratio("hr-mrna", 0.5, "context", subgroup="mRNA"),
+    ratio("hr-none", 0.5) | NOTHING,
+    landmark("tdm1", 24, 0.65),
+    landmark("lapcap", 12, 0.78),
+    landmark("tdm1", 12, 0.85),
+    landmark("tdm1", 12, 0.8, subgroup="mRNA"),
+]
+
+
+def test_hazard_ratios_of_subgroups_come_after_the_whole_trial():
+    labels = [line["label"] for line in ratios._lines({"targets": EFFICACY}, "pfs")]
+    assert labels == ["all: hr-all", "age 65 and over", "mRNA (context)"]
+    assert ratios.line(EFFICACY[0])["value"] == 1.06 and ratios.line(EFFICACY[0])["q95"] == 0.9  # not over the published one
+
+
+def test_landmarks_are_those_of_whole_arms_by_month():
+    found = survival.landmarks({"targets": EFFICACY}, "emilia", "os")
+    told = {arm: [t["id"] for t in targets] for arm, targets in found.items()}
+    assert told == {"tdm1": ["tdm1-12", "tdm1-24"], "lapcap": ["lapcap-12"]}
+
+
+def test_a_page_with_survival(tmp_path):
+    write(tmp_path, changed(targets=EFFICACY))
+    text = page(tmp_path)
+    assert {"ratios.png", "survival.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
+    assert "age 65 and over" in text and "emilia: overall survival" in text and "hazard ratio (log scale)" in text
+
+
+def test_a_page_without_survival_does_not_speak_of_it(text):
+    assert "Survival and hazard ratios" not in text

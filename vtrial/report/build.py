@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from .. import __version__
 from ..output import write_whole
-from . import figures, forest, read, rows, simulated
+from . import figures, forest, ratios, read, rows, simulated, survival
 
 PAGE = "report.html"
 
@@ -52,6 +52,8 @@ def draw(run):
     limit = run.result.get("lower_limit")
     return {
         "forest": forest.forest(run.result),
+        "ratios": ratios.ratios(run.result),
+        "survival": survival.survival(run.result),
         "course": None if run.course is None else figures.course(run.course, limit),
         "prior-posterior": None if run.parameters is None else figures.parameters(run.parameters),
     }

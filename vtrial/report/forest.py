@@ -21,6 +21,7 @@ OPEN = 1.2  # an open end is drawn to so many times the largest number of its ro
 AXIS = {
     "share": "per cent (arcsine square-root scale)",
     "relative": "multiple of the published value (log scale)",
+    "ratio": "hazard ratio (log scale)",
 }
 
 
@@ -30,11 +31,11 @@ def forest(result):
     if not panels:
         return None
     with style():
-        figure, axes = _layout([[one["label"] for one in found] for *_, found in panels])
+        figure, axes = layout([[one["label"] for one in found] for *_, found in panels])
         for axis, (family, title, found) in zip(axes, panels, strict=True):
-            _panel(axis, family, title, found)
-        _join(axes, [family for family, *_ in panels])
-        _legend(figure)
+            panel(axis, family, title, found)
+        join(axes, [family for family, *_ in panels])
+        legend(figure)
         return encode(figure, "forest")
 
 
@@ -45,14 +46,17 @@ def _lines(result, role, family):
 
 def line(target):
     """A target's numbers on its panel's scale: shares of 1, else multiples of the published value; None if neither."""
-    published, replayed = target["published"], target["replayed"]
     family, reference = _scale(target)
     if not reference:
         return None
+    return numbers(target, reference) | {"family": family, "label": target["id"]}
+
+
+def numbers(target, reference):
+    """What is drawn of a modelled target, its numbers over ``reference``."""
+    published, replayed = target["published"], target["replayed"]
     told = {k: published.get(k) for k in PUBLISHED} | {k: replayed.get(k) for k in REPLAYED}
     return {
-        "family": family,
-        "label": target["id"],
         "n": published.get("n"),
         "relation": target["relation"],
         "covered": target["covered90"],
@@ -71,7 +75,7 @@ def _scale(target):
     return "relative", next((v for v in found if v and v > 0), None)
 
 
-def _layout(labels):
+def layout(labels):
     """A figure whose rows are all of one height, and the axes of its panels from the top."""
     longest = max(len(label) for panel in labels for label in panel)
     left, right = min(0.35 + 0.07 * longest, 0.4 * WIDTH), 1.4
@@ -85,7 +89,7 @@ def _layout(labels):
     return figure, axes
 
 
-def _panel(axis, family, title, found):
+def panel(axis, family, title, found):
     axis.set_title(title)
     for y, one in enumerate(found):
         _draw(axis, y, one)
@@ -155,7 +159,7 @@ def _beside(axis, y, text, points, **look):
     axis.annotate(text, (1, y), (points, 0), fontsize=7, **at, **look)
 
 
-def _join(axes, families):
+def join(axes, families):
     """The same limits and ticks for panels of one kind."""
     for family in set(families):
         kin = [axis for axis, its in zip(axes, families, strict=True) if its == family]
@@ -184,7 +188,7 @@ def _ticks(axis, family, low, high):
     axis.set_xticks(values, [f"{v:g}" for v in values])
 
 
-def _legend(figure):
+def legend(figure):
     handles = [
         Line2D([], [], marker="o", color=INK, markersize=4.5, linewidth=0.9),
         Line2D([], [], marker="D", color=ORANGE, markerfacecolor="white", markersize=4.5, linewidth=0.9),
