@@ -12,6 +12,7 @@ def arguments(parser):
     parser.add_argument("--chains", type=session.positive, default=4)
     parser.add_argument("--warmup", type=session.positive, default=40, help="transitions a chain before draws")
     parser.add_argument("--draws", type=session.positive, default=450, help="draws a chain")
+    parser.add_argument("--target-accept", type=session.share, default=0.9, help="acceptance that sets the step (default 0.9)")
     parser.add_argument("--subjects", type=session.positive, help="quasi-random subjects (default: the problem's)")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run: the same draws")
     parser.add_argument("--out", help="folder of the results (default: calibration/results/PROBLEM)")
@@ -23,7 +24,8 @@ def run(args):
     from ..calibrate.run import calibrate
     from ..library import problems
 
-    sizes = {k: getattr(args, k) for k in ("chains", "warmup", "draws", "subjects", "seed", "out", "resume")}
+    told = ("chains", "warmup", "draws", "target_accept", "subjects", "seed", "out", "resume")
+    sizes = {k: getattr(args, k) for k in told}
     data, seconds = calibrate(problems.load(args.problem), **sizes)
     found = criteria(data)
     if args.json:
