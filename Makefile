@@ -1,10 +1,12 @@
 # Every target does its own set-up: on a fresh clone the first thing to type may be `make test` or `make replay`.
 #   PYTHON=/path/to/python3.13   the interpreter to use (>= 3.12); otherwise scripts/find-python.sh finds one
 #   PYTEST_ARGS="-m 'not slow'"  passed on to pytest
+#   WORKERS=1                      processes that share the test files
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 OUT   := out/replay
+WORKERS ?= 2
 # The stamp bears the name of PYTHON, so that asking for another interpreter is not answered by the one already there.
 STAMP := $(VENV)/.installed$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 
@@ -17,11 +19,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: replay test lint env clean
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 replay: $(STAMP)
 	$(BIN)/vtrial replay --problem platelets-tdm1 --out $(OUT)
 	$(BIN)/vtrial report $(OUT)
+	$(BIN)/vtrial replay emilia --problem efficacy-emilia --out $(OUT)/efficacy
+	$(BIN)/vtrial report $(OUT)/efficacy
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
