@@ -1,4 +1,4 @@
-"""CTCAE grades of laboratory values, by limits that are data: the version is a field of the trial."""
+"""CTCAE grades of laboratory values and the ejection fraction, by limits that are data: the version is a field of the trial."""
 
 from functools import cache
 from typing import NamedTuple
@@ -12,23 +12,32 @@ from ..library.files import GRADING, read_toml, root
 GRADES = (1, 2, 3, 4)
 
 
+class Limits(NamedTuple):
+    """Of grades 1 to 4, (grade,) each: the limit ``at`` which a grade starts, infinity where none does, and whether a value at
+    the limit ``itself`` has the grade."""
+
+    at: np.ndarray
+    itself: np.ndarray
+
+
 class Scale(NamedTuple):
-    """Limits of grades 1 to 4 of one laboratory value, (grade,) each.
+    """Limits of grades 1 to 4 of one value, each a `Limits` or None.
 
     ``side`` is 1 where a grade starts above its limit and -1 where it starts below. ``normal`` are in the value's unit;
-    ``baseline`` are multiples of the patient's baseline, for those whose baseline is above ULN (1), or None; the grades
-    ``starting`` there start at the limit itself.
+    ``baseline`` are multiples of the patient's baseline, and take the place of ``normal`` for those whose baseline is above
+    ULN (1); ``drop`` are falls from the baseline, in the value's unit: the worse of both grades counts.
     """
 
     side: int
-    normal: np.ndarray
-    baseline: np.ndarray | None = None
-    starting: np.ndarray | None = None
+    normal: Limits
+    baseline: Limits | None = None
+    drop: Limits | None = None
 
 
 @cache
 def scale(version, lab, lower_limit=1.0):
-    """The `Scale` of ``platelets``, ``neutrophils`` (1e9/L), ``alt``, ``ast`` or ``bilirubin`` (multiples of ULN).
+    """The `Scale` of ``platelets``, ``neutrophils`` (1e9/L), ``alt``, ``ast``, ``bilirubin`` (multiples of ULN) or ``lvef``
+    (points of per cent).
 
     ``lower_limit`` is the laboratory's, for the counts. Raises `InputError` for a version or a value that has no table.
     """
@@ -39,12 +48,13 @@ def scale(version, lab, lower_limit=1.0):
     if lab not in table[version]:
         raise unknown(path, f"grading.{version}", lab, table[version])
     rows = table[version][lab]
-    limits = np.array([_limit(rows[f"grade{g}"], lower_limit) for g in GRADES])
-    side = {"above": 1, "below": -1}[rows["side"]]
-    if "baseline" not in rows:
-        return Scale(side, limits)
-    own = [rows["baseline"][f"grade{g}"] for g in GRADES]
-    return Scale(side, limits, np.array([float(r["value"]) for r in own]), np.array([r.get("from", False) for r in own]))
+    others = {k: _limits(rows[k]) for k in ("baseline", "drop") if k in rows}
+    return Scale({"above": 1, "below": -1}[rows["side"]], _limits(rows, lower_limit), **others)
+
+
+def _limits(rows, lower_limit=1.0):
+    told = [rows.get(f"grade{g}", {"value": np.inf}) for g in GRADES]
+    return Limits(np.array([_limit(r, lower_limit) for r in told]), np.array([r.get("from", False) for r in told]))
 
 
 def _limit(row, lower_limit):
@@ -53,22 +63,26 @@ def _limit(row, lower_limit):
 
 def limits(version, lab, lower_limit):
     """Counts below which a grade starts, for grades 1 to 4; grade 1 starts at the trial's own lower limit of normal."""
-    return tuple(scale(version, lab, lower_limit).normal)
+    return tuple(scale(version, lab, lower_limit).normal.at)
 
 
 def grade(scale, value, baseline=None):
     """Grades 0 to 4 of values (..., subject), whose patients had ``baseline`` (subject,) before treatment."""
     passed = _passed(scale.side, value, scale.normal)
     if scale.baseline is not None and baseline is not None:
-        limits = [m * baseline for m in scale.baseline]
-        own = _passed(scale.side, value, limits)
-        own = [p | (jnp.equal(value, limit) & bool(at)) for p, limit, at in zip(own, limits, scale.starting, strict=True)]
+        own = _passed(scale.side, value, scale.baseline, baseline)
         passed = [jnp.where(baseline > 1.0, o, p) for o, p in zip(own, passed, strict=True)]
+    if scale.drop is not None and baseline is not None:
+        fallen = _passed(1, baseline - value, scale.drop)
+        passed = [p | f for p, f in zip(passed, fallen, strict=True)]
     return sum(p.astype(jnp.int8) for p in passed)
 
 
-def _passed(side, value, limits):
-    return [jnp.greater(value, limit) if side > 0 else jnp.less(value, limit) for limit in limits]
+def _passed(side, value, limits, unit=1.0):
+    """Whether a value has passed each grade's limit, told in multiples of a ``unit`` (subject,)."""
+    beyond = jnp.greater if side > 0 else jnp.less
+    pairs = [(at * unit, bool(itself)) for at, itself in zip(limits.at, limits.itself, strict=True)]
+    return [beyond(value, at) | (jnp.equal(value, at) & itself) for at, itself in pairs]
 
 
-__all__ = ["GRADES", "Scale", "grade", "limits", "scale"]
+__all__ = ["GRADES", "Limits", "Scale", "grade", "limits", "scale"]
