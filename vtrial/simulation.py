@@ -142,13 +142,20 @@ def _values(trial, replicates, draws):
 
 def _told(of, stats):
     """An arm's object: rates by event, doses of all its drugs and of each, and what else the models count."""
-    q = {name: quantiles(found) for name, found in stats.items()}
+    q = {name: _happened(found) if name.endswith(protocol.FIRST) else quantiles(found) for name, found in stats.items()}
     wanted = [f"{e}_{g}" for e in EVENTS for g in ("any", "grade3plus")]
     rates = {n: q.get(n) for n in wanted} | {n: v for n, v in q.items() if n.endswith(("_any", "_grade3plus"))}
     drugs = {p.drug: {n: q[f"{n} {p.drug}"] for n in DOSES} for p in of.parts}
-    ends = ("_episodes3plus", "_days3plus", "hys_law")
+    ends = ("_episodes3plus", "_days3plus", protocol.FIRST, "hys_law")
     counts = {n: v for n, v in q.items() if n.endswith(ends)}
     return {"n": of.n, **dict.fromkeys(NULL), "rate": rates, **{n: q[n] for n in DOSES}, "drugs": drugs, "per_patient": counts}
+
+
+def _happened(found):
+    """Quantiles over the replicates in which anyone had an event, and the share ``p_none`` of those in which nobody had."""
+    some = found[~np.isnan(found)]
+    told = quantiles(some) if len(some) else dict.fromkeys(("median", "q05", "q95"))
+    return told | {"p_none": 1 - len(some) / len(found)}
 
 
 def _outcomes(trial, arms, told, values, key, replicates):

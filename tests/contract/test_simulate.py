@@ -41,6 +41,10 @@ def test_the_contract(label):
     assert all(arm["rate"][name]["median"] >= 0 for name in events)
     assert {"thrombocytopenia_reported_grade3plus", "bilirubin_any", "lvef_any"} <= set(arm["rate"])
     assert set(arm["drugs"]) == {"tdm1"} and arm["per_patient"]["hys_law"]["q05"] >= 0
+    first = arm["per_patient"]["thrombocytopenia_first3plus_days"]
+    assert 7 <= first["q05"] <= first["median"] <= first["q95"] and first["p_none"] == 0
+    for rare in (v for k, v in arm["per_patient"].items() if k.endswith("_first3plus_days") and v["p_none"] == 1):
+        assert rare["median"] is None
     assert label["failed_subjects"] == 0
 
 

@@ -201,10 +201,31 @@ def test_statistics_against_counts_by_hand(on):
         days = np.flatnonzero(on.mg[:, 0, j])
         planned = on.mg[0, 0, j] * (days[-1] + 21) / 21
         assert each["dose_intensity"][j] == pytest.approx(on.mg[:, 0, j].sum() / planned, rel=1e-5)
+    # the first grade 3: the first day on which a measurement of it is what the rules know
+    known = on.features[:, 1 + frame(EMILIA).features.index(("platelets", "grade"))]
+    severe = known >= 3
+    first = np.where(severe.any(0), severe.argmax(0), np.inf)
+    np.testing.assert_array_equal(each["thrombocytopenia_first3plus_days"], first)
+    assert 0 < np.isfinite(first).sum() < N
     # a reported event is one that was there
     told = on.reported["platelets"]
     assert (np.isin(told, (0,)) | (told == worst)).all()
     assert 0 < (told >= 1).mean() < (worst >= 1).mean()
+
+
+def test_days_of_a_first_event_are_the_mean_of_those_who_had_one():
+    small, key = replace(EMILIA, n=20), jax.random.key(1)
+    stats, failed = protocol.statistics(small, None, VALUES, key, replicates=6)
+    told, rate = stats["thrombocytopenia_first3plus_days"], stats["thrombocytopenia_grade3plus"]
+    assert failed == 0 and (np.isnan(told) == (rate == 0)).all() and np.isfinite(told).any()
+    for r in np.flatnonzero(rate):
+        keys, ids = flat(hard.arm_key(key, small), jnp.array([r]), 20)
+        one = protocol.courses(small, protocol.numbers(small), VALUES, keys, ids).organs["platelets"].first
+        assert told[r] == pytest.approx(np.asarray(one)[np.isfinite(one)].mean(), rel=1e-5)
+    # nobody: no number
+    spared = {PLATELETS.path: {"theta.SLOPE": 1e-9, "theta.KD": 1e-9, "theta.CIRC0": 500.0}}
+    stats, _ = protocol.statistics(small, None, spared, key, replicates=2)
+    assert np.isnan(stats["thrombocytopenia_first3plus_days"]).all() and (stats["thrombocytopenia_grade3plus"] == 0).all()
 
 
 def test_failed_subjects_are_counted_and_weigh_nothing():

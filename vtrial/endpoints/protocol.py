@@ -16,6 +16,8 @@ from .replicate import in_chunks, padded
 
 # Tables of fewer rules are filled up, so that a protocol with other rules needs no new program.
 RULES = 24
+# What the names of days of a first grade 3 or more end in.
+FIRST = "_first3plus_days"
 # Subjects a chunk, as of `replicate`: of all organs and rules a subject carries several times as much.
 CHUNK = 512
 
@@ -40,7 +42,8 @@ def courses(arm, numbers, values, keys, subjects, keep=False):
 
 
 def statistics(arm, known, values, key, *, replicates, tick=lambda n: None):
-    """Statistics over replicates of an arm of its published size, name -> (replicate,), and the subjects that failed.
+    """Statistics over replicates of an arm of its published size, name -> (replicate,), and the subjects that failed; days
+    of a first event are NaN in a replicate in which nobody had one.
 
     ``values``: card path -> replacements, each (replicate,) or scalar; ``known`` the dose rules of each drug.
     """
@@ -53,6 +56,8 @@ def statistics(arm, known, values, key, *, replicates, tick=lambda n: None):
 
 @lru_cache(maxsize=64)
 def _compiled(arm, size):
+    rare = np.array([name.endswith(FIRST) for name in names(arm)])[:, None]
+
     def run(numbers, values, key, index, count):
         keys, subjects = flat(key, index, size)
         spread = {}
@@ -61,10 +66,11 @@ def _compiled(arm, size):
         course = courses(arm, numbers, spread, keys, subjects)
         each = jnp.stack(list(summary(arm, course).values()))
         true = jnp.stack([o.true for o in course.organs.values()])
-        sound = jnp.isfinite(each).all(0) & jnp.isfinite(true).all(0) & (subjects < count)
-        weight = sound.reshape(len(index), size)
-        total = jnp.where(sound, each, 0.0).reshape(-1, len(index), size).sum(-1)
-        return (total / jnp.maximum(weight.sum(1), 1)).T, ((subjects < count) & ~sound).reshape(len(index), size).sum(1)
+        sound = ~jnp.isnan(each).any(0) & jnp.isfinite(true).all(0) & (subjects < count)
+        counts = sound & jnp.isfinite(each)
+        total, weight = (x.reshape(-1, len(index), size).sum(-1) for x in (jnp.where(counts, each, 0.0), counts))
+        mean = jnp.where(rare & (weight == 0), jnp.nan, total / jnp.maximum(weight, 1))
+        return mean.T, ((subjects < count) & ~sound).reshape(len(index), size).sum(1)
 
     return jax.jit(run)
 
@@ -75,7 +81,8 @@ def names(arm):
 
 
 def summary(arm, course):
-    """What each subject adds to the statistics, name -> (subject,): truth values, and numbers of which the mean is told."""
+    """What each subject adds to the statistics, name -> (subject,): truth values, and numbers of which the mean is told over
+    the subjects in whom they are finite."""
     return {n: jnp.asarray(get(course), float) for n, get in _named(arm)}
 
 
@@ -103,11 +110,13 @@ def _named(arm):
 
 
 def _of_organ(event, organ):
-    """Rates of any grade and of grade 3 or more as measured, episodes and days of the latter."""
+    """Rates of any grade and of grade 3 or more as measured; episodes and days of the latter, and the first day of it, of
+    which the mean is over those who had one."""
     yield f"{event}_any", lambda c: c.organs[organ].worst >= 1
     yield f"{event}_grade3plus", lambda c: c.organs[organ].worst >= tally.SEVERE
     yield f"{event}_episodes3plus", lambda c: c.organs[organ].episodes
     yield f"{event}_days3plus", lambda c: c.organs[organ].days
+    yield f"{event}{FIRST}", lambda c: c.organs[organ].first
 
 
 def _intensity(doses, part, every):
@@ -125,4 +134,4 @@ _DOSES = {
     "discontinued_ae": lambda d, *_: d.stopped >= 0,
 }
 
-__all__ = ["Numbers", "courses", "names", "numbers", "rows", "statistics", "summary"]
+__all__ = ["FIRST", "Numbers", "courses", "names", "numbers", "rows", "statistics", "summary"]

@@ -30,7 +30,7 @@ def render(env, folder):
 def told(arm):
     """(name, quantiles) of everything that an arm's object tells."""
     for name, q in (arm["rate"] | arm["per_patient"] | {k: v for k, v in arm.items() if k != "n"}).items():
-        if q and "median" in q:
+        if q and q.get("median") is not None:
             yield name, q
     for drug, doses in arm["drugs"].items() if len(arm["drugs"]) > 1 else ():
         yield from ((f"{name}, {drug}", q) for name, q in doses.items() if q)
