@@ -126,6 +126,11 @@ def test_minimisation_has_a_chance_and_no_block(tmp_path):
     assert (randomisation.kind, randomisation.probability, randomisation.block) == ("minimisation", 0.8, None)
 
 
+def test_randomisation_may_be_played_out(tmp_path):
+    assert not read(tmp_path, FULL).randomisation.played
+    assert read(tmp_path, broken("ratio = [2, 1]", "ratio = [2, 1]\nplayed = true")).randomisation.played
+
+
 @pytest.mark.parametrize("chance", [0.4, 1.1])
 def test_minimisation_favours_the_better_arm(chance, tmp_path):
     text = broken('"permuted_blocks"', '"minimisation"').replace("block = { value = 6", f"probability = {{ value = {chance}")
@@ -168,6 +173,7 @@ FAULTS = {
     "half a patient": ("value = 6, unit = \"1\"", "value = 4.5, unit = \"1\"", "randomisation.block.value", ("4.5", "whole")),
     "no block": (BLOCK, "", "randomisation.block", ("missing",)),
     "chance among blocks": (BLOCK, BLOCK + f'probability = {{ value = 0.8, unit = "1", {SOURCE} }}\n', "randomisation.probability", ("unknown key", "block")),
+    "played in words": ("ratio = [2, 1]", 'ratio = [2, 1]\nplayed = "yes"', "randomisation.played", ("'yes'", "true or false")),
     "unknown stratum": ('of = "VISC"', 'of = "VISCERAL"', "randomisation.stratum[0].of", ("'VISCERAL'", "VISC")),
     "stratum of nothing": ('of = "VISC"\n', "", "randomisation.stratum[0].of", ("missing",)),
     "stratum cut in words": ("above = 65", 'above = "old"', "randomisation.stratum[1].above", ("'old'", "a number")),

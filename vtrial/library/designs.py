@@ -37,13 +37,15 @@ class Stratum:
 @dataclass(frozen=True)
 class Randomisation:
     """``ratio``: weights in the order of the arms; ``block``: patients; ``probability``: that minimisation's better arm is
-    taken; ``strata``: factors, each of two levels."""
+    taken; ``strata``: factors, each of two levels; ``played``: patient by patient, where arms are else balanced exactly (see
+    `endpoints.outcome.played`)."""
 
     kind: str
     ratio: tuple = ()
     block: int | None = None
     probability: float | None = None
     strata: tuple = ()
+    played: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,13 +193,20 @@ def _randomisation(sheet, table, arms):
     if not sheet.choice(kind, f"{where}.kind", tuple(KINDS)):
         return Randomisation("none")
     sheet.source(table, where)
-    if not sheet.keys(table, where, ("kind", *KINDS[kind]), {*SOURCED, *(() if kind == "none" else ("stratum",))}):
+    if not sheet.keys(table, where, ("kind", *KINDS[kind]), {*SOURCED, *(() if kind == "none" else ("stratum", "played"))}):
         return Randomisation(kind)
     ratio = _ratio(sheet, table["ratio"], arms) if "ratio" in KINDS[kind] else ()
     block = _block(sheet, table, ratio) if "block" in KINDS[kind] else None
     even = 1 / len(arms) if arms else 0.0
     chance = _between(sheet, table, where, "probability", "1", even, 1) if "probability" in KINDS[kind] else None
-    return Randomisation(kind, ratio, block, chance, tuple(_strata(sheet, table.get("stratum", []), f"{where}.stratum")))
+    strata = tuple(_strata(sheet, table.get("stratum", []), f"{where}.stratum"))
+    return Randomisation(kind, ratio, block, chance, strata, _played(sheet, table.get("played", False)))
+
+
+def _played(sheet, value):
+    if not isinstance(value, bool):
+        sheet.fault("randomisation.played", f"is {value!r}; true or false is needed")
+    return value is True
 
 
 def _strata(sheet, rows, where):

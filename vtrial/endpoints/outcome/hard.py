@@ -2,7 +2,8 @@
 
 A subject's scores are keyed by the replicate, the arm and the subject, so that an arm's subjects are the same whatever other
 arms a trial has. When each joins, and what patients are stratified by, is dealt by the place in the trial instead: place k of
-every arm belongs to one block, whose patients have one stratum. That is what permuted blocks and minimisation aim at.
+every arm belongs to one block, whose patients have one stratum. That is what permuted blocks and minimisation aim at; a design
+may have them `played` instead, patient by patient.
 """
 
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from jax.scipy.special import ndtr
 
 from ... import population
 from ...conduct import enrolment, recist
+from . import played
 from . import setting as settings
 
 # Of the days about a scan's planned one, in standard deviations: scans never change places.
@@ -88,13 +90,16 @@ def _survived(s, hazard, cross, joined, progressed, scores):
 
 
 def _scores(s, places, keys, ids):
-    strata = [x.of for x in s.design.randomisation.strata if x.of in s.population.marginals]
-    count = len(s.edges) - 1
-    own = [n for n in settings.names(s) if n not in strata]
+    how, count = s.design.randomisation, len(s.edges) - 1
+    # whoever is assigned to an arm is someone before: all that describes him belongs to his place
+    known = list(s.population.marginals) if how.played else [x.of for x in how.strata if x.of in s.population.marginals]
+    own = [n for n in settings.names(s) if n not in known]
     own += ["death", "gone", "lesion", "after", "crosses"]
     own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
     own += [f"{who}.{k}" for who in ("image", *dict(s.design.errors)) for k in range(count + 1)]
-    return population.deal_each(keys, ids, own) | population.deal_each(places, ids, ["joins", *strata])
+    shared = ["joins", *known]
+    of_place = played.scores(s, places, shared) if how.played else population.deal_each(places, ids, shared)
+    return population.deal_each(keys, ids, own) | of_place
 
 
 def _each(scores, what, s):

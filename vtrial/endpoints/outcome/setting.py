@@ -19,7 +19,7 @@ from ...library.problems import EFFICACY
 class Setting:
     """One arm. ``edges``: day 0 and the planned scans (NumPy); ``rules``: RECIST's numbers; ``error``: standard deviation of
     the logarithm of one sum as the primary assessor measures it; ``treating``: that of the investigator, where he is
-    another, upon whose reading treatment and scans end."""
+    another, upon whose reading treatment and scans end; ``arms``: (arm, patients) of the whole trial."""
 
     trial: str
     arm: str
@@ -36,6 +36,7 @@ class Setting:
     error: float
     design: designs.Design
     treating: float | None = None
+    arms: tuple = ()
 
     @property
     def cards(self):
@@ -84,6 +85,7 @@ def setting(trial, arm_id, disease, horizon):
         error=design.error(),
         design=design,
         treating=None if design.treating == design.response.assessor else design.error(design.treating),
+        arms=tuple((a.id, a.randomised) for a in trial.arms.values()),
     )
 
 
