@@ -101,15 +101,15 @@ def individuals(card, scores, covs, values=None):
     """Parameters of subjects, name -> (..., subject): theta times covariate effects, spread by a random effect.
 
     ``covs`` are (subject,), or (record, subject) where they change with time. ``values`` replaces numbers of the card:
-    ``theta.SLOPE``, ``omega.SLOPE`` (the standard deviation of an eta; the card's correlations stay), each a scalar or
-    (subject,).
+    ``theta.SLOPE``, ``omega.SLOPE`` (the standard deviation of an eta; the card's correlations stay),
+    ``coefficient.SLOPE.ASIAN`` (of a covariate's effect), each a scalar or (subject,).
     """
     values = values or {}
     typical = {k: values.get(f"theta.{k}", v) for k, v in card.theta.items()}
     signed = {k: v for k, v in typical.items() if k in ANY_SIGN}
     logs = {k: jnp.log(v) for k, v in typical.items() if k not in signed}
     for e in card.effects:
-        logs[e.on] = logs[e.on] + _effect(e, covs[e.of])
+        logs[e.on] = logs[e.on] + _effect(e, covs[e.of], values.get(f"coefficient.{e.on}.{e.of}", e.coefficient))
     etas = _etas(card, scores, values)
     some = next(iter(scores.values())) if scores else jnp.zeros(1)
     out = {k: _spread(card.kinds.get(k), v, etas.get(k, 0.0)) * jnp.ones_like(some) for k, v in logs.items()}
@@ -197,16 +197,16 @@ def resampled(table, n, key):
     return {name: jnp.asarray(column)[rows] for name, column in table.items()}
 
 
-def _effect(e, x):
+def _effect(e, x, coefficient):
     if e.form == "power":
-        return e.coefficient * jnp.log(x / e.reference)
+        return coefficient * jnp.log(x / e.reference)
     if e.form == "categorical":
-        return jnp.log(e.coefficient) * x
+        return jnp.log(coefficient) * x
     if e.form in ("below", "above"):
-        return jnp.log(e.coefficient) * (x < e.reference if e.form == "below" else x > e.reference)
+        return jnp.log(coefficient) * (x < e.reference if e.form == "below" else x > e.reference)
     if e.form == "linear":
-        return jnp.log1p(e.coefficient * (x - e.reference))
-    return e.coefficient * (x - e.reference)
+        return jnp.log1p(coefficient * (x - e.reference))
+    return coefficient * (x - e.reference)
 
 
 def _etas(card, scores, values):

@@ -68,7 +68,7 @@ def program(arm_id):
 @cache
 def scores(arm_id):
     """Scores of each subject, the very ones that the array code is dealt."""
-    found = {k: np.asarray(v) for k, v in hard._scores(arm(arm_id), *dealt(arm(arm_id))).items()}
+    found = {k: np.asarray(v) for k, v in hard.dealt(arm(arm_id), *dealt(arm(arm_id))).items()}
     return [{k: float(v[i]) for k, v in found.items()} for i in range(N)]
 
 

@@ -11,8 +11,8 @@ from ..endpoints.calm import calm
 from ..endpoints.cohort import Cohort
 from ..errors import bad
 from ..library.files import line_of
-from ..library.problems import EFFICACY, Problem, internal
-from . import outcome, targets
+from ..library.problems import EFFICACY, JOINT, Problem, internal
+from . import joint, outcome, targets
 from .single import single
 
 
@@ -24,6 +24,11 @@ class Bound:
     rows: list = field(hash=False)
     settings: dict = field(hash=False)
     cohort: Cohort
+    error = None  # of the prediction: it is exact but for the subjects' number
+
+    def prepared(self, _checkpoint, _plan):
+        """Nothing is left to be done before the mode."""
+        return self
 
     def predict(self, values):
         wanted = internal(self.problem.free, values)
@@ -36,6 +41,8 @@ class Bound:
 
 def bind(problem, subjects=None, scramble=None):
     """Binds a problem's fit rows; ``subjects`` and ``scramble`` replace the problem's quasi-random subjects."""
+    if problem.effect == JOINT:
+        return joint.bind(problem)
     if problem.effect == EFFICACY:
         return outcome.bind(problem, subjects, scramble)
     rows = problem.rows("fit")

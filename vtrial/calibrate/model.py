@@ -9,6 +9,8 @@ import numpyro
 import numpyro.distributions as dist
 from jax.scipy.special import ndtr, ndtri
 
+from ..library.free import AT, BETWEEN
+from .blocks import touched
 from .targets import shifted
 
 
@@ -26,23 +28,21 @@ def model(bound, targets, covariances):
 
 
 def names(problem):
-    """Names of the sampled parameters, in order."""
+    """Names of the sampled parameters, in order: the free ones, spreads between trials, each fitted trial's own scores, and
+    the discrepancy."""
     name, width = problem.discrepancy
-    return [f.name for f in problem.free] + [name] * bool(width)
+    spread = [f for f in problem.free if f.between]
+    own = [f"{f.name}{AT}{t}" for f in spread for t in touched(problem, f)]
+    return [*(f.name for f in problem.free), *(f"{BETWEEN}{f.name}" for f in spread), *own] + [name] * bool(width)
 
 
 def parameters(problem, scores):
-    """Parameters by name from scores (parameter, ...)."""
-    out = {f.name: _value(f, scores[i]) for i, f in enumerate(problem.free)}
+    """Parameters by name from scores (parameter, ...); a trial's own ones (``NAME@trial``) stay scores."""
+    by = dict(zip(names(problem), scores, strict=True))
+    out = by | {f.name: f.value(by[f.name]) for f in problem.free}
+    for f in problem.free:
+        if f.between:
+            median, log_sd = f.between
+            out[f"{BETWEEN}{f.name}"] = median * jnp.exp(log_sd * by[f"{BETWEEN}{f.name}"])
     name, width = problem.discrepancy
     return out | ({name: width * ndtri((1 + ndtr(scores[-1])) / 2)} if width else {})
-
-
-def _value(f, score):
-    if f.upper is None:
-        # the spread of what is above the bound that gives ``log_sd`` at the median
-        above = f.median - f.lower
-        return f.lower + above * jnp.exp(f.log_sd * f.median / above * score)
-    share = f.median / f.upper
-    # the logit's spread that gives the logarithm ``log_sd`` at the median
-    return f.upper / (1 + (1 - share) / share * jnp.exp(-f.log_sd / (1 - share) * score))

@@ -28,6 +28,11 @@ class Outcomes:
     settings: dict  # (trial, arm) -> Setting
     looks: dict = field(repr=False)  # the same -> (scores, marks, exposure)
     horizons: dict
+    error = None  # of the prediction: what it is off by is in the shift
+
+    def prepared(self, _checkpoint, _plan):
+        """Nothing is left to be done before the mode."""
+        return self
 
     def predict(self, values):
         return single(self._predict)(by_card(self.problem, values))

@@ -6,8 +6,8 @@ discrepancy, normal with standard deviation TAU on the logit or log scale, is in
 """
 
 import math
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,7 +35,8 @@ class Counts:
     """Binomial or, for a grade table, multinomial of ``n`` over nested levels (any, 3 and more, 4).
 
     ``at`` are positions in the prediction; ``nested(p)`` turns them into decreasing P(at least) levels; ``tables``
-    (table, category) lists the counts compatible with what was printed.
+    (table, category) lists the counts compatible with what was printed. ``error``: standard deviation of the
+    prediction itself on the logit scale, where it is a surrogate's; it widens the discrepancy.
     """
 
     name: str
@@ -43,10 +44,11 @@ class Counts:
     n: int
     tables: np.ndarray
     graded: bool
+    error: float = 0.0
 
     def loglik(self, predicted, tau, covariances=None):
         levels = logit(self._levels(predicted))
-        shifted = levels[:, None] + tau * _NODES
+        shifted = levels[:, None] + jnp.hypot(tau, self.error) * _NODES
         p = expit(shifted)
         ones, zeros = jnp.ones_like(p[:1]), jnp.zeros_like(p[:1])
         cells = jnp.clip(jnp.concatenate([ones, p]) - jnp.concatenate([p, zeros]), _TINY, 1.0)
@@ -108,20 +110,29 @@ def printed(row):
     return row.value / row.n if row.unit == "count" else row.value
 
 
-def gather(rows):
-    """Targets of fit rows, in which a trial's normal rows keep their order."""
+def gather(rows, error=None):
+    """Targets of fit rows, in which a trial's normal rows keep their order; ``error`` (row,): standard deviation of the
+    predictions on the rows' scales, where they are a surrogate's."""
     position = {(r.trial, r.id): i for i, r in enumerate(rows)}
-    out, groups, normal = [], {}, {}
+    error = np.zeros(len(rows)) if error is None else error
+    out, groups, cuts, normal = [], {}, {}, {}
     for row in rows:
-        if row.table:
+        if row.table and _whole(row, rows):
             groups.setdefault((row.trial, row.table), []).append(row)
         elif is_count(row):
-            out.append(_binomial(row, position))
+            cuts.setdefault((row.trial, row.arm, row.endpoint, row.n if row.cut else row.id), []).append(row)
         else:
             normal.setdefault(row.trial, []).append(row)
+    out += [_binomial(same, position) for same in cuts.values()]
     out += [_table(name, group, position) for name, group in groups.items()]
-    out += [_normal(trial, group, position) for trial, group in normal.items()]
-    return out
+    out = [replace(t, error=float(error[np.array(t.at)].max())) for t in out]
+    return out + [_normal(trial, group, position, error) for trial, group in normal.items()]
+
+
+def _whole(row, rows):
+    """Whether all three rows of a row's grade table are fitted."""
+    mine = {r.endpoint.rsplit("_", 1)[1] for r in rows if (r.trial, r.table) == (row.trial, row.table)}
+    return mine == {"any", "grade3", "grade4"}
 
 
 def is_count(row):
@@ -131,6 +142,8 @@ def is_count(row):
 
 def compatible(row):
     """The counts of ``row.n`` that round to what was printed."""
+    if row.relation == "<":
+        return np.arange(math.ceil(row.value * (row.n if row.unit == "fraction" else 1)))
     if row.unit == "count":
         return np.array([round(row.value)])
     low, high = ((row.value + side * row.rounding) * row.n for side in (-1, 1))
@@ -150,9 +163,13 @@ def deviation(row):
     return max(row.reading_sd, 0.12 * math.sqrt(2 / row.n))
 
 
-def _binomial(row, position):
-    k = compatible(row)
-    return Counts(f"{row.trial}/{row.id}", (position[row.trial, row.id],), row.n, np.stack([row.n - k, k], 1), False)
+def _binomial(rows, position):
+    """One count, or the counts of one event at several data cuts: those who have it by the earlier have it by the later."""
+    rows = sorted(rows, key=lambda r: r.cut, reverse=True)
+    n, name = rows[0].n, f"{rows[0].trial}/{rows[0].id}"
+    cells = [(n - k[0], *(a - b for a, b in pairwise(k)), k[-1]) for k in product(*map(compatible, rows))]
+    at = tuple(position[r.trial, r.id] for r in rows)
+    return Counts(name, at, n, np.array([c for c in cells if min(c) >= 0]), False)
 
 
 def _table(name, rows, position):
@@ -164,14 +181,15 @@ def _table(name, rows, position):
     return Counts("/".join(name), at, n, np.array(cells), True)
 
 
-def _normal(trial, rows, position):
+def _normal(trial, rows, position, error):
     extra = [(_slope(r) * math.hypot(r.rounding / math.sqrt(3), r.reading_sd)) ** 2 for r in rows]
+    extra = np.array(extra) + error[np.array([position[trial, r.id] for r in rows])] ** 2
     return Normal(
         name=trial,
         at=tuple(position[r.trial, r.id] for r in rows),
         scales=tuple(scale(r) for r in rows),
         observed=np.array([float(to_scale(scale(r), printed(r))) for r in rows]),
-        extra=np.array(extra),
+        extra=extra,
     )
 
 
@@ -185,4 +203,4 @@ def _slope(row):
 def scale(row):
     """The natural scale of a row's statistic."""
     known = TABLE.get(row.endpoint)
-    return known.scale if known else SCALES[row.statistic]
+    return known.scale if known else SCALES.get(row.statistic, "log")

@@ -45,6 +45,11 @@ class Frame:
         return {o: -1 if o in (*organs.COUNTS, *organs.POINTS) else 1 for o in self.organs}
 
     @property
+    def lasting(self):
+        """Organs whose event comes once, on a day of its own."""
+        return tuple(e.organs[0] for e in self.effects if e.structure == "hazard")
+
+    @property
     def kinds(self):
         """Visits at which each organ is looked at; an event is told whenever the patient is seen."""
         return {o: "blood" if o in organs.BLOOD else o for o in self.organs}
@@ -58,7 +63,8 @@ class People(NamedTuple):
     """A cohort: of each part its ``paces`` and the ``mg`` (subject,) of a unit of its dose; of each effect the parameters,
     ``steps`` and ``starts``; by organ with values the ``sigma`` and the ``noise`` (subject,) keys of its measurement, and the
     ``baseline`` (subject,); ``tells`` (organ -> normal score of what gets reported); ``cycles`` (subject,) a subject gets
-    where no rule stops earlier."""
+    where no rule stops earlier; ``ends`` (subject,) the day from which nothing is given, ``until`` the last day of which
+    anything is counted, infinity: neither."""
 
     paces: tuple
     mg: tuple
@@ -70,6 +76,8 @@ class People(NamedTuple):
     baseline: dict
     tells: dict
     cycles: jnp.ndarray
+    ends: jnp.ndarray | float = jnp.inf
+    until: jnp.ndarray | float = jnp.inf
 
 
 class Seen(NamedTuple):

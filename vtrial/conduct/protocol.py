@@ -38,13 +38,17 @@ class Protocol(NamedTuple):
 
 class Course(NamedTuple):
     """``organs`` (organ -> `tally.Organ`), ``doses`` (a `tally.Doses` a drug), ``hys_law`` (subject,), ``reported`` (organ ->
-    worst grade (subject,) of the adverse event); and of a course kept whole, by day: ``ledger`` (a `rules.Entry` a drug),
-    ``mg`` (drug, subject), ``features`` as the rules saw them, ``truth`` (organ -> true reading before the day's dose)."""
+    worst grade (subject,) of the adverse event), ``onset`` (organ -> day (subject,) of an event that comes once, infinity:
+    not yet), ``taken`` (window, subject) mg of the first drug by window, where windows are asked for; and of a course kept
+    whole, by day: ``ledger`` (a `rules.Entry` a drug), ``mg`` (drug, subject), ``features`` as the rules saw them, ``truth``
+    (organ -> true reading before the day's dose)."""
 
     organs: dict
     doses: tuple
     hys_law: jnp.ndarray
     reported: dict
+    onset: dict
+    taken: jnp.ndarray
     ledger: tuple | None = None
     mg: jnp.ndarray | None = None
     features: jnp.ndarray | None = None
@@ -60,6 +64,7 @@ class _Carry(NamedTuple):
     organs: dict
     doses: tuple
     hys_law: jnp.ndarray
+    taken: jnp.ndarray
 
 
 def protocol(of, known, size=None):
@@ -71,7 +76,7 @@ def protocol(of, known, size=None):
     return Protocol(tuple(Drug(t, d, *c) for t, d, c in zip(tables, doses, calendar, strict=True)), of.visits)
 
 
-def follow(frame, protocol, who: People, days, keep=False):
+def follow(frame, protocol, who: People, days, keep=False, windows=None):
     """The `Course` of a cohort under a protocol.
 
     Parameters
@@ -84,28 +89,40 @@ def follow(frame, protocol, who: People, days, keep=False):
         Length of the course.
     keep : bool
         Keep it whole, day by day.
+    windows : (day,) int NumPy, optional
+        Window of each day, from 0, by which the first drug's doses are summed.
     """
+    window = np.zeros(days, int) if windows is None else windows
 
-    def day(carry, d):
+    def day(carry, now):
+        d, w = now
         truth = _truth(frame, who, carry.states)
         nothing = tuple(_nothing(m) for m in carry.memory)
         ripe, decide = _anyone(frame, protocol, carry, d), lambda c: _decided(frame, protocol, who, c, truth, d)
         carry, entries = jax.lax.cond(ripe, decide, lambda c: (c, nothing), carry)
         carry, mg = _dosed(frame, protocol, who, carry, truth, d)
+        carry = carry._replace(taken=carry.taken.at[w].add(mg[0]))
         return carry, (entries, mg, carry.x, truth) if keep else None
 
-    end, kept = jax.lax.scan(day, _begin(frame, protocol, who), jnp.arange(float(days)))
+    begin = _begin(frame, protocol, who, int(window.max()) + 1)
+    end, kept = jax.lax.scan(day, begin, (jnp.arange(float(days)), jnp.asarray(window)))
     truth = _truth(frame, who, end.states)
-    worst = {o: tally.lived(t, truth[o], frame.sides[o]) for o, t in end.organs.items()}
+    worst = {o: _lived(frame, who, t, truth, o, days) for o, t in end.organs.items()}
     if "ild" in worst:
         # a death is known without a visit
         fatal = worst["ild"].true >= DEATH
         worst["ild"] = worst["ild"]._replace(worst=jnp.where(fatal, DEATH, worst["ild"].worst).astype(jnp.int8))
     told = {o: measure.reported(o, worst[o].worst, score) for o, score in who.tells.items()}
-    return Course(worst, end.doses, end.hys_law, told, *(kept or ()))
+    return Course(worst, end.doses, end.hys_law, told, _onsets(frame, end.states), end.taken, *(kept or ()))
 
 
-def _begin(frame, protocol, who):
+def _onsets(frame, states):
+    """Organ -> day of onset (subject,), of those whose state knows one."""
+    pairs = zip(frame.effects, states, strict=True)
+    return {e.organs[0]: state.onset for e, state in pairs if hasattr(state, "onset")}
+
+
+def _begin(frame, protocol, who, windows):
     truth = _truth(frame, who, who.starts)
     subjects = len(who.cycles)
     return _Carry(
@@ -117,7 +134,19 @@ def _begin(frame, protocol, who):
         organs={o: tally.organ(truth[o], frame.sides[o]) for o in frame.organs},
         doses=tuple(tally.doses(mg) for mg in who.mg),
         hys_law=jnp.zeros(subjects, bool),
+        taken=jnp.zeros((windows, subjects), who.mg[0].dtype),
     )
+
+
+def _lived(frame, who, kept, truth, organ, d):
+    """A `tally.Organ` after a day of true values, unless the count is closed."""
+    after = tally.lived(kept, truth[organ], frame.sides[organ])
+    return after._replace(true=jnp.where(_open(frame, who, organ, d), after.true, kept.true))
+
+
+def _open(frame, who, organ, d):
+    """Whether an organ is still counted on a day; what comes once is known by its day, and counted to the end."""
+    return (d <= who.until) | (organ in frame.lasting)
 
 
 def _truth(frame, who, states):
@@ -179,8 +208,12 @@ def _decided(frame, protocol, who, carry, truth, d):
     looked = {o: drawn.get(frame.kinds[o], contact) for o in frame.organs}
     x = measure.updated(frame, who, carry.x, seen, looked)
     after, entries = _by_drug(protocol, memory, x, contact, d)
-    graded = {o: tally.seen(t, seen[o].grade, looked[o], d, carry.drawn) for o, t in carry.organs.items()}
-    told = tuple(tally.decided(t, e.action, e.level, e.reason, d, CODES) for t, e in zip(carry.doses, entries, strict=True))
+    counted = {o: looked[o] & _open(frame, who, o, d) for o in frame.organs}
+    graded = {o: tally.seen(t, seen[o].grade, counted[o], d, carry.drawn) for o, t in carry.organs.items()}
+    told = tuple(
+        tally.decided(t, e.action, e.level, e.reason, d, CODES, d <= who.until)
+        for t, e in zip(carry.doses, entries, strict=True)
+    )
     carry = carry._replace(memory=after, x=x, organs=graded, doses=told)
     hys_law = carry.hys_law | (measure.hys_law(seen, contact) & drawn.get("blood", contact))
     return carry._replace(hys_law=hys_law, drawn=jnp.where(drawn.get("blood", contact), d, carry.drawn)), entries
@@ -200,7 +233,7 @@ def _dead(truth, who):
 def _finished(frame, who, memory, doses, i, d, dead):
     """Ends treatment of the dead, and when the planned cycles are over: by doses of infusions, by the calendar of tablets."""
     over = doses.given >= who.cycles if frame.packs[i] == 1 else d >= who.cycles * frame.every
-    return memory._replace(ended=memory.ended | dead | ((memory.check <= d) & over))
+    return memory._replace(ended=memory.ended | dead | (d >= who.ends) | ((memory.check <= d) & over))
 
 
 def _by_drug(protocol, memory, x, contact, d):
@@ -219,7 +252,7 @@ def _dosed(frame, protocol, who, carry, truth, d):
     amounts, given, memory, counted = [], [], [], []
     for i, drug in enumerate(protocol.drugs):
         m, t = carry.memory[i], carry.doses[i]
-        on = (d - t.last < frame.packs[i]) & ~m.ended & ~dead & jnp.asarray(drug.on)[(d % len(drug.on)).astype(int)]
+        on = (d - t.last < frame.packs[i]) & ~m.ended & ~dead & (d < who.ends) & jnp.asarray(drug.on)[(d % len(drug.on)).astype(int)]
         mg = jnp.where(on, jnp.asarray(drug.doses)[m.level], 0.0) * who.mg[i]
         memory.append(m._replace(ended=m.ended | dead))
         counted.append(tally.dosed(t, mg, d))
@@ -230,7 +263,7 @@ def _dosed(frame, protocol, who, carry, truth, d):
         toxicity.STRUCTURES[e.structure].advance(step, state, carry.amounts[e.part], given[e.part])
         for e, step, state in zip(frame.effects, who.steps, carry.states, strict=True)
     )
-    worst = {o: tally.lived(t, truth[o], frame.sides[o]) for o, t in carry.organs.items()}
+    worst = {o: _lived(frame, who, t, truth, o, d) for o, t in carry.organs.items()}
     moved = carry._replace(amounts=tuple(amounts), states=states, memory=tuple(memory), organs=worst, doses=tuple(counted))
     return moved, jnp.stack(given)
 

@@ -67,15 +67,16 @@ def lived(tally: Organ, true, side) -> Organ:
     return tally._replace(true=worse(tally.true, true))
 
 
-def decided(tally: Doses, action, level, reason, day, codes) -> Doses:
-    """After a decision; ``codes`` of the actions given, held and stopped."""
+def decided(tally: Doses, action, level, reason, day, codes, counted=True) -> Doses:
+    """After a decision; ``codes`` of the actions given, held and stopped. What is not ``counted`` any more (subject,) moves
+    the calendar only."""
     given, held, stopped = (action == c for c in codes)
     return tally._replace(
         given=tally.given + given,
         last=jnp.where(given, day, tally.last),
-        reduced=tally.reduced | (given & (level > 0)),
-        held=tally.held | held,
-        stopped=jnp.where(stopped, reason, tally.stopped),
+        reduced=tally.reduced | (given & (level > 0) & counted),
+        held=tally.held | (held & counted),
+        stopped=jnp.where(stopped & counted, reason, tally.stopped),
     )
 
 

@@ -16,15 +16,15 @@ def frame(arm):
     return Frame(effects, tuple(p.pack for p in arm.parts), arm.every, arm.scale)
 
 
-def people(arm, frame, shares, values, keys, subjects, days):
+def people(arm, frame, shares, values, keys, subjects, days, known=None):
     """The `People` of an arm.
 
     Parameters
     ----------
     arm : conduct.arm.Arm
     frame : Frame
-    shares : (cycle,)
-        P(a subject gets exactly that many cycles).
+    shares : (cycle,) or None
+        P(a subject gets exactly that many cycles); None: as many as fit.
     values : dict
         Card path -> replacements of its numbers (``theta.SLOPE``), scalars or (subject,).
     keys : (subject,) PRNG keys
@@ -33,8 +33,11 @@ def people(arm, frame, shares, values, keys, subjects, days):
         Identities within the replicate; the same ones as of `hard.look`, who get the same scores.
     days : int
         Length of the course.
+    known : dict, optional
+        Scores of covariates, (subject,) each, that are dealt elsewhere.
     """
     scores = _scores(arm, keys, subjects, days)
+    scores |= {name: score for name, score in (known or {}).items() if name in arm.population.marginals}
     covs = population.with_surface(at_reference(arm) | population.covariates(arm.population, scores))
     kinetics = [_modes(p, scores, covs, _prefix(arm, i)) for i, p in enumerate(arm.parts)]
     paces = tuple(pkmodes.pace(m, 1.0, p.infusion) for m, p in zip(kinetics, arm.parts, strict=True))
@@ -47,7 +50,7 @@ def people(arm, frame, shares, values, keys, subjects, days):
     sigma, noise, baseline = _measured(arm, effects, values, keys, subjects)
     mg = tuple(population.per_unit(p.unit, covs) for p in arm.parts)
     tells = {o: scores[f"report.{o}"] for o in _told(arm)}
-    cycles = cycles_given(shares, scores["treatment"])
+    cycles = jnp.full_like(scores["treatment"], jnp.inf) if shares is None else cycles_given(shares, scores["treatment"])
     return People(paces, mg, tuple(effects), tuple(steps), tuple(starts), sigma, noise, baseline, tells, cycles)
 
 

@@ -2,36 +2,25 @@
 
 from dataclasses import dataclass, field
 
-from . import cards, drugs, organs, trials
+from . import cards, drugs, free, organs, reporting, trials
 from .files import digest, locate
+from .free import Free
 from .schema import SOURCED, Sheet
 
 ROLES = ("fit", "holdout", "context")
-EFFICACY = "efficacy"
+EFFICACY, JOINT = "efficacy", "joint"
 # What endpoints begin with whose rows a problem must give a role, where that is not the name of an organ.
-MODELLED = {EFFICACY: ("pfs", "os", "orr", "dor", "cr", "cbr")}
-
-
-@dataclass(frozen=True)
-class Free:
-    """A free parameter: log-normal prior in the problem's ``unit``, with the same median and spread there logit-normal where
-    it has an ``upper`` bound and log-normal above a ``lower`` one; ``factor`` converts to the internal unit of ``of``."""
-
-    name: str
-    of: str
-    median: float
-    log_sd: float
-    unit: str
-    factor: float
-    upper: float | None = None
-    lower: float = 0.0
-    card: str = ""
+_OUTCOMES = ("pfs", "os", "orr", "dor", "cr", "cbr")
+_ORGANS = (*organs.BLOOD, "thrombocytopenia", "neutropenia", "ild", "diarrhoea", "hand_foot")
+_DOSES = ("dose_", "discontinued_", "treatment_duration")
+MODELLED = {EFFICACY: _OUTCOMES, JOINT: (*_OUTCOMES, *_ORGANS, *_DOSES)}
 
 
 @dataclass(frozen=True)
 class Problem:
     """Of a toxicity: ``drug`` and ``effect`` name the card; of tumours ``effect`` is ``efficacy``, ``tumour`` names the
-    disease, and a free parameter's ``card`` a drug or the disease. ``roles`` maps ``trial/row`` to (role, reason).
+    disease, and a free parameter's ``card`` a drug or the disease; of all together ``effect`` is ``joint``, and a free
+    parameter's ``card`` is ``drug/effect``, the disease or ``reporting``. ``roles`` maps ``trial/row`` to (role, reason).
     ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a scale of zero means none. ``subjects`` and
     ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
 
@@ -69,7 +58,7 @@ def load(name):
     path = locate("problems", name)
     sheet = Sheet(path)
     data = sheet.data
-    own = "tumour" if data.get("effect") == EFFICACY else "drug"
+    own = "tumour" if data.get("effect") in (EFFICACY, JOINT) else "drug"
     required = ("name", own, "effect", "trials", "subjects", "free", "discrepancy", "roles")
     if not sheet.keys(data, "", required, ("title", "scramble")):
         sheet.done()
@@ -77,10 +66,11 @@ def load(name):
     sheet.done()
     of = {t.name: t for t in (trials.load(_beside(path, name)) for name in data["trials"])}
     known = _cards(data.get("drug"), data["effect"], data.get("tumour"), of)
-    free = [_free(sheet, k, v, known) for k, v in data["free"].items()]
-    for i, f in enumerate(free):
-        if f and (f.card, f.of) in [(g.card, g.of) for g in free[:i] if g]:
-            sheet.fault(f"free.{f.name}.of", f"{f.of} has two priors")
+    found = [free.read(sheet, k, v, known) for k, v in data["free"].items()]
+    told = [(f.name, f.of, c) for f in found if f for c in f.cards]
+    for i, (name, of_, card) in enumerate(told):
+        if (of_, card) in [row[1:] for row in told[:i]]:
+            sheet.fault(f"free.{name}.of", f"{of_} has two priors")
     roles = _roles(sheet, data["roles"], of)
     _every_row(sheet, roles, of, MODELLED.get(data["effect"]) or organs.EFFECTS[data["effect"]])
     tau = data["discrepancy"]
@@ -103,7 +93,7 @@ def load(name):
         trials=of,
         subjects=data["subjects"],
         scramble=data.get("scramble", 0),
-        free=tuple(free),
+        free=tuple(found),
         discrepancy=(tau["name"], tau["half_normal"]),
         roles=roles,
         tumour=data.get("tumour"),
@@ -114,7 +104,7 @@ def _on_the_shelf(sheet, path, data):
     for name in data["trials"]:
         if _beside(path, name) == name:
             sheet.shelf(name, "trials", "trials")
-    if data["effect"] == EFFICACY:
+    if data["effect"] in (EFFICACY, JOINT):
         sheet.shelf(data["tumour"], "tumour", "tumours")
     elif sheet.shelf(data["drug"], "drug", "drugs"):
         folder = locate("drugs", data["drug"]).parent
@@ -122,43 +112,22 @@ def _on_the_shelf(sheet, path, data):
 
 
 def _cards(drug, effect, tumour, of):
-    if effect != EFFICACY:
+    if effect not in (EFFICACY, JOINT):
         return {"": cards.load(drug, effect)}
-    named = dict.fromkeys(name for t in of.values() for a in t.arms.values() for name, _ in a.drugs)
-    return {tumour: cards.tumour(tumour)} | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
+    named = list(dict.fromkeys(name for t in of.values() for a in t.arms.values() for name, _ in a.drugs))
+    known = {tumour: cards.tumour(tumour)}
+    if effect == EFFICACY:
+        return known | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
+    able = {n: [e for e in (*organs.effects(n), EFFICACY) if drugs.has(n, e)] for n in named}
+    known |= {f"{n}/{e}": cards.load(n, e) for n, effects in able.items() for e in effects}
+    shares = tuple(f"{organ}.{part}" for organ in reporting.shares() for part in ("low", "high"))
+    return known | {"reporting": free.Shares(shares)}
 
 
 def _beside(path, name):
     """A trial's name, or its folder where one lies beside the problem file."""
     beside = path.parent / name
     return beside if (beside / "trial.toml").is_file() else name
-
-
-def _free(sheet, name, table, of):
-    where, several = f"free.{name}", "" not in of
-    needed = ("of", "median", "log_sd", "unit", *(["card"] if several else []))
-    if not sheet.keys(table, where, needed, {*SOURCED, "upper", "lower"}):
-        return None
-    sheet.source(table, where)
-    if several and not sheet.choice(table["card"], f"{where}.card", of):
-        return None
-    card = of[table.get("card", "")]
-    known = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
-    known |= dict.fromkeys([*(f"omega.{k}" for k in card.etas), *(f"sigma.{k}" for k in card.sigma)], "1")
-    fine = [sheet.real(table[k], f"{where}.{k}", 0) for k in ("median", "log_sd")]
-    if not sheet.choice(table["of"], f"{where}.of", known) or not all(fine):
-        return None
-    factor = sheet.factor(table["unit"], f"{where}.unit", known[table["of"]])
-    if "upper" in table and not sheet.real(table["upper"], f"{where}.upper", table["median"]):
-        return None
-    lower = table.get("lower", 0.0)
-    if not sheet.real(lower, f"{where}.lower", -1e-300):
-        return None
-    if not lower < table["median"] or (lower and "upper" in table):
-        sheet.fault(f"{where}.lower", f"is {lower}; must be below the median {table['median']}, and not beside an upper bound")
-        return None
-    bounds = table.get("upper"), lower
-    return Free(name, table["of"], table["median"], table["log_sd"], table["unit"], factor, *bounds, table.get("card", ""))
 
 
 def _roles(sheet, table, of):
@@ -191,13 +160,21 @@ def internal(free, values):
     return {f.of: values[f.name] * f.factor for f in free if f.name in values}
 
 
-def by_card(problem, values):
-    """Card path -> replacements of its numbers in internal units, from parameter values by name."""
+def by_card(problem, values, trial=None):
+    """Card path -> replacements of its numbers in internal units, from parameter values by name.
+
+    Of a ``trial`` its own ones: moved by its score ``NAME@trial`` times the spread ``TAU_NAME``, where values have both.
+    """
     out = {}
     for f in problem.free:
-        if f.name in values:
-            out.setdefault(problem.cards[f.card].path, {})[f.of] = values[f.name] * f.factor
+        if f.name not in values:
+            continue
+        value, own = values[f.name], (f"{free.BETWEEN}{f.name}", f"{f.name}{free.AT}{trial}")
+        if f.between and all(k in values for k in own):
+            value = f.moved(value, values[own[0]] * values[own[1]])
+        for card in f.cards:
+            out.setdefault(problem.cards[card].path, {})[f.of] = value * f.factor
     return out
 
 
-__all__ = ["EFFICACY", "Free", "Problem", "by_card", "internal", "load"]
+__all__ = ["EFFICACY", "JOINT", "Free", "Problem", "by_card", "internal", "load"]

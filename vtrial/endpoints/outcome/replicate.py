@@ -52,16 +52,16 @@ def _compiled(trial, settings, wanted):
 
     def run(values, places, key, index):
         dealt = {s.arm: _dealt(s, values, places, key, index) for s in settings}
-        days = {name: _day(trial, name, settings, dealt, len(index)) for name in dict.fromkeys(cut for _, cut in looks)}
-        seen = {s.arm: _seen(s, *dealt[s.arm], looks, days) for s in settings}
-        stats, widths = [], []
+        days = {name: day_of(trial, name, settings, dealt, len(index)) for name in dict.fromkeys(cut for _, cut in looks)}
+        seen = {s.arm: seen_by(s, *dealt[s.arm], looks, days) for s in settings}
+        stats, widths, memo = [], [], {}
         for r in wanted:
             of = {}
             for a in r.arms:
                 outcome, counts = seen[a][rows.look(r, trial)]
                 of[a] = outcome, counts & rows.within(r, seen[a]["covariates"])
-            stats.append(rows.hard(r, trial, of))
-            widths.append(rows.width(r, trial, of))
+            stats.append(rows.hard(r, trial, of, memo))
+            widths.append(rows.width(r, trial, of, memo))
         return jnp.stack(stats + widths, 1), sum(seen[a]["failed"] for a in seen)
 
     return jax.jit(run)
@@ -76,7 +76,7 @@ def _dealt(s: Setting, values, places, key, index):
     return hard.subjects(s, spread, flat(places, index, s.n)[0], keys, ids)
 
 
-def _day(trial, name, settings, dealt, count):
+def day_of(trial, name, settings, dealt, count):
     """Day of a data cut in each replicate, (replicate,): the calendar's, or that of the event waited for."""
     cut, latest = trial.design.cut(name), trial.design.horizon(name)
     if cut.day is not None:
@@ -92,7 +92,7 @@ def _events(endpoint, s, of, known):
     return jnp.where(happened, of.joined + getattr(outcome, f"{endpoint}_day"), jnp.inf)
 
 
-def _seen(s: Setting, of, known, looks, days):
+def seen_by(s: Setting, of, known, looks, days):
     """(assessor, cut) -> (outcome, who counts), (replicate, subject) each; ``covariates``; ``failed`` (replicate,)."""
     shape = lambda a: a.reshape(-1, s.n)  # noqa: E731
     sound = jnp.isfinite(of.size).all(0) & ~jnp.isnan(of.death)
@@ -103,4 +103,4 @@ def _seen(s: Setting, of, known, looks, days):
     return made
 
 
-__all__ = ["statistics"]
+__all__ = ["day_of", "seen_by", "statistics"]

@@ -137,9 +137,9 @@ def hazard_ratio(events, risk):
     return jnp.exp(b)
 
 
-def hard(row, trial, outcomes):
+def hard(row, trial, outcomes, memo=None):
     """A row's statistic over replicates, (replicate,); ``outcomes``: arm -> (`recist.Outcome`, who counts), each
-    (replicate, subject), at the row's cut by its assessor."""
+    (replicate, subject), at the row's cut by its assessor. ``memo`` keeps curves that several rows read."""
     of = [outcomes[a] for a in row.arms]
     months = units.DAYS_PER_MONTH
     if row.endpoint in ("orr", "cr", "cbr"):
@@ -152,19 +152,27 @@ def hard(row, trial, outcomes):
         stacked = [jnp.concatenate(pair, -1) for pair in zip((time, event, counts), other[0], strict=True)]
         first = jnp.broadcast_to(jnp.arange(stacked[0].shape[-1]) < time.shape[-1], stacked[0].shape)
         return jnp.exp(survival.cox(*stacked[:2], first, weight=stacked[2]).log_hr)
-    curve = survival.curve(time, event, counts)
+    curve = _curve(row, trial, (time, event, counts), memo)
     if row.statistic == "survival":
         return survival.at(curve, row.options["month"] * months)
     # not reached: as long as anyone can have been followed
     return jnp.minimum(survival.median(curve), cut(row, trial)) / months
 
 
-def width(row, trial, outcomes):
+def _curve(row, trial, times, memo):
+    key = row.arm, row.endpoint, look(row, trial), tuple(groups(row).items()), row.options.get("measurable")
+    memo = {} if memo is None else memo
+    if key not in memo:
+        memo[key] = survival.curve(*times)
+    return memo[key]
+
+
+def width(row, trial, outcomes, memo=None):
     """Width of a single trial's 90 % interval of a median, months, (replicate,); NaN for other rows."""
     first = outcomes[row.arms[0]]
     if row.statistic != "median":
         return jnp.full(len(first[1]), jnp.nan)
-    limits = survival.median_interval(survival.curve(*_times(row, trial, *first)), 0.9)
+    limits = survival.median_interval(_curve(row, trial, _times(row, trial, *first), memo), 0.9)
     low, high = (jnp.minimum(x, cut(row, trial)) for x in limits)
     return (high - low) / units.DAYS_PER_MONTH
 

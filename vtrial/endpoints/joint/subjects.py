@@ -1,0 +1,72 @@
+"""Patients whose tumours and organs act on each other: doses left out spare the tumour, its progression ends the doses.
+
+A patient is the same one in both halves: covariates, kinetics and luck are dealt by identity. The doses that organs allow are
+found first, as if nobody progressed; by these the tumour is killed, and seen at scans; treatment then ends on the day of
+progression, death or loss, and what was given until then is what the organs allowed before.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from ...conduct import protocol
+from ...population import with_surface
+from ..outcome import hard
+from ..people import frame, people
+
+
+class Patients(NamedTuple):
+    """``tumour`` (`outcome.hard.Subjects`), ``course`` (`conduct.protocol.Course`), ``known``: scores and covariates by name,
+    ``tells``: scores of what gets reported, by organ; ``followed`` (subject,): days until each is lost or the last data cut
+    comes; ``treated``: of each drug (subject,) days until the end of its treatment, at the last cut."""
+
+    tumour: hard.Subjects
+    course: protocol.Course
+    known: dict
+    tells: dict
+    followed: jnp.ndarray
+    treated: tuple
+
+
+def patients(plan, numbers, values, places, keys, ids) -> Patients:
+    """The `Patients` of an arm.
+
+    Parameters
+    ----------
+    plan : plan.Plan
+    numbers : endpoints.protocol.Numbers
+        Of the arm's dose rules.
+    values : dict
+        Card path -> name -> replacements, scalars or (subject,).
+    places, keys : (subject,) PRNG keys
+        Of the subject's replicate of the trial, and of the arm in it.
+    ids : (subject,) int
+        Identities within the replicate, from 0.
+    """
+    s, of = plan.setting, frame(plan.course)
+    scores = hard.dealt(s, places, keys, ids)
+    who = people(plan.course, of, None, values, keys, ids, plan.days, scores)
+    free = protocol.follow(of, numbers.protocol, who, plan.days, windows=plan.windows)
+    tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, free))
+    followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
+    ends = jnp.minimum(jnp.minimum(tumour.progressed, tumour.death), followed)
+    who = who._replace(ends=ends, until=jnp.minimum(hard.followed(tumour, plan.closed), followed))
+    course = protocol.follow(of, numbers.protocol, who, plan.days)
+    return Patients(tumour, course, with_surface(known), who.tells, followed, _treated(plan, course, ends))
+
+
+def _taken(plan, numbers, who, course):
+    """Share of the planned doses given in each interval between scans, (interval, subject)."""
+    first = jnp.asarray(numbers.protocol.drugs[0].doses)[0] * who.mg[0]
+    planned = jnp.asarray(plan.planned)[:, None] * first
+    share = jnp.where(planned > 0, course.taken / jnp.maximum(planned, 1e-9), 1.0)
+    return share[: len(plan.setting.edges) - 1]
+
+
+def _treated(plan, course, ends):
+    """Days on each drug: until a cycle after its last dose (a pack after the last day of tablets), or what ended it."""
+    pairs = zip(plan.course.parts, course.doses, strict=True)
+    return tuple(jnp.clip(d.last + (plan.course.every if p.pack == 1 else p.pack), 0.0, ends) for p, d in pairs)
+
+
+__all__ = ["Patients", "patients"]
