@@ -1,16 +1,20 @@
 """Laws of tumours, of their exposure and of enrolment that hold for all parameters: no reference values are needed."""
 
 from functools import cache
+from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vtrial import pk
+from vtrial import pk, population
 from vtrial.conduct import enrolment
 from vtrial.conduct.exposed import average
+from vtrial.efficacy import kill as kills
 from vtrial.efficacy import tumour
+from vtrial.library import cards
 from vtrial.library.designs import Dropout, Enrolment
 
 N, EXAMPLES = 64, 40
@@ -63,6 +67,32 @@ def test_an_edge_more_does_not_move_the_others(seed):
     one, two = path(p, kill, 0 * e), path(p, kill, np.repeat(0 * e, 2, 0), finer)
     for name in ("lesions", "death"):
         np.testing.assert_allclose(getattr(one, name), getattr(two, name)[::2], rtol=1e-9)
+
+
+RESISTANCE = """
+[[covariate]]
+on = "{on}"
+of = "{of}"
+form = "categorical"
+coefficient = {{ value = {c}, unit = "1", source = "assumed", why = "a test" }}
+reference = {{ value = 0, unit = "1" }}
+"""
+
+
+@pytest.mark.parametrize(("on", "of", "c"), [("KD", "EFFLUX", 0.5), ("LAMBDA", "HER2LOSS", 3), ("FRES", "HER2HET", 20)])
+def test_a_card_may_name_what_makes_tumours_resist(on, of, c, tmp_path):
+    """Efflux, loss of antigen, cells without it: each leaves more of a tumour, in those who have it alone."""
+    shelf = cards.load("tdm1", "efficacy")
+    (tmp_path / "efficacy.toml").write_text(Path(shelf.path).read_text(encoding="utf-8") + RESISTANCE.format(on=on, of=of, c=c))
+    card = cards.read(tmp_path / "efficacy.toml")
+    scores = {f"eta.{name}": np.zeros(2) for name in card.etas}
+    covs = {"HER2MRNA": np.ones(2), of: np.array([0.0, 1.0])}
+    p = population.individuals(card, scores, covs)
+    left = np.asarray(kills.survived(p, kills.cumulative(p, np.ones((len(EDGES) - 1, 2)), EDGES)))
+    assert (left[5:, 1] > left[5:, 0]).all()
+    bare = population.individuals(shelf, scores, covs)
+    for name in card.theta:
+        assert p[name][0] == bare[name][0] and (name == on or p[name][1] == bare[name][1])
 
 
 @settings(max_examples=EXAMPLES)

@@ -2,6 +2,11 @@
 
 ``int_0^t KD e exp(-LAMBDA s) ds`` with exposure ``e`` relative to ``CREF``, constant between edges (Claret et al., J Clin Oncol
 2009;27:4103); ``FRES`` does not respond at all; ``POST`` multiplies the hazard of death after progression.
+
+Three mechanisms have no equation of their own, and no number on the shelf, but a place where a ``[[covariate]]`` of a card puts
+them: efflux of the payload lowers ``KD`` (``EFFLUX``); loss of antigen raises ``LAMBDA`` or lowers ``KD`` (``HER2LOSS``); cells
+without antigen are part of ``FRES``, the fewer the more the payload passes on to neighbours (``HER2HET``: the bystander effect
+is the difference between two drugs' coefficients). Where a population does not describe them everyone is at the reference.
 """
 
 import jax.numpy as jnp

@@ -80,6 +80,11 @@ COVARIATES = {
     "PERTUZUMAB": "1",
     "PIK3CA": "1",
     "HER2MRNA": "1",
+    # Of resistance, for a card that has a number: efflux over the typical one, antigen lost since it was found (0 or 1), and
+    # the share of tumour cells without antigen, which only a payload that passes on reaches.
+    "EFFLUX": "1",
+    "HER2LOSS": "1",
+    "HER2HET": "1",
     "REGION_US": "1",
     "REGION_WEST": "1",
 }
