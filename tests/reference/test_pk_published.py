@@ -6,6 +6,8 @@ lies within 1.645 published standard deviations of the published mean, or within
 """
 
 import csv
+from collections import namedtuple
+from functools import lru_cache
 from pathlib import Path
 
 import jax
@@ -23,6 +25,32 @@ EXT = root().parent / "shared" / "facts" / "ext"
 POPULATION = {"tdm1": "emilia", "tdxd": "tdxd-j101"}
 ANALYTE = {"tdm1": "CP", "tdxd": "TDXD"}
 N, CYCLE = 400, 21.0
+# Studies that are not the drug's study population: the population, and the share of patients in Japan where it is another.
+STUDY = {
+    "U201": ("destiny-breast01", None),  # the same trial; 16 % in Japan, assumed there
+    "J102": ("tdxd-j101", 1.0),  # a Japanese study, by nlmixr2lib's notes on Yin 2021
+    "A103": ("tdxd-j101", 0.0),  # patients in China (clinicaltrials.gov, NCT03368196)
+}
+# Days between doses -> which dose a profile follows: accumulation "after the first three doses" of the weekly schedule is what
+# Lu 2014 (introduction) tell of Beeram 2012; no text at hand says which dose the figure shows. See test_weekly_arm_...
+NTH = {7.0: 3}
+# (study, dose) -> patients, AUC (T-DM1 to infinity, T-DXd over 21 days, ug.d/mL), Cmax (ug/mL), printed means of cycle 1:
+# Krop 2010, Burris 2011, Krop 2012, Doi 2017, Shimomura 2023, Daiichi Sankyo 2022, all through Asiimwe 2025, Tables S2 and S4.
+PRINTED = {
+    ("TDM3569g", 0.3): (3, 14.5, 9.1),
+    ("TDM3569g", 0.6): (1, 24.5, 13.3),
+    ("TDM3569g", 1.2): (1, 43.0, 20.3),
+    ("TDM3569g", 2.4): (1, 331.0, 76.3),
+    ("TDM3569g", 3.6): (15, 295.2, 74.3),
+    ("TDM3569g", 4.8): (3, 693.0, 133.5),  # AUC of the two patients of the profile, Cmax of three
+    ("TDM4258g", 3.6): (101, 457.0, 80.9),
+    ("TDM4374g", 3.6): (108, 486.0, 79.5),
+    ("J101", 0.8): (3, 51.7, 22.9),
+    ("J101", 1.6): (3, 116.0, 36.2),
+    ("J101", 3.2): (3, 325.0, 78.2),
+    ("J102", 6.4): (51, 677.0, 179.0),
+    ("A103", 6.4): (12, 631.0, 157.0),
+}
 
 
 def read(path):
@@ -39,10 +67,13 @@ KNOWN = {
 }
 
 
-def simulated(drug, dose, n=N, cycles=1, card="pk", weight=None, times=None, every=CYCLE):
-    """Records and concentrations of ``n`` patients of the drug's study population."""
-    people, model = exposure.people(POPULATION[drug]), cards.load(drug, card)
+def simulated(drug, dose, n=N, cycles=1, card="pk", weight=None, times=None, every=CYCLE, study=None):
+    """Records and concentrations of ``n`` patients of the drug's study population, or of a study's own."""
+    name, japan = STUDY.get(study, (POPULATION[drug], None))
+    people, model = exposure.people(name), cards.load(drug, card)
     patients = exposure.drawn(model, people, n, jax.random.key(4))
+    if japan is not None:
+        patients.covariates["JAPAN"] = np.full(n, japan)
     if weight:
         patients.covariates["WT"] = patients.covariates["WT"] * weight / patients.covariates["WT"].mean()
     records = exposure.given([Phase(dose, "mg/kg", every, cycles)], drugs.load(drug), patients)
@@ -112,51 +143,152 @@ def _seen(frame, name):
     return seen["TIME"].to_numpy(), seen[name].to_numpy()
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="12 of 25 T-DM1 points and 33 of 76 T-DXd points are inside; 80 % are asked for. The weekly T-DM1 arm is 1.5 to "
-    "1.9 times the model from its first point on (a later cycle?); T-DXd arms of 90 to 179 patients lie 5 to 20 % below it on "
-    "days 1 to 3. A search over CL, V1, Q and V2 finds 61 of 76 for T-DXd at 1.37, 0.98, 1.64 and 0.24 times the published "
-    "values, and 15 of 18 for T-DM1 without the weekly arm: nothing near the published values meets the target, none was tuned",
-)
-@pytest.mark.parametrize(("file", "drug", "least"), [("pk_tdm1_means", "tdm1", 2.4), ("pk_tdxd_means", "tdxd", 3.2)])
-def test_digitised_means(file, drug, least):
-    """Points inside the 90 % interval of simulated means of that many patients: counted and printed, misses listed."""
-    if not (EXT / f"{file}.csv").is_file():
+def arms(drug, least=0.0, patients=1):
+    """Read-off mean profiles, (study, dose, n, weight, days between doses) -> [(day, ug/mL)], in the file's order."""
+    if not (EXT / f"pk_{drug}_means.csv").is_file():
         pytest.skip("digitised profiles are not here (../shared/facts/ext)")
-    rows = [r for r in read(EXT / f"{file}.csv") if r["analyte"] == "ADC" and r["n"]]
-    arms = {}
-    for r in rows:
-        dose, n = float(r["dose_mg_per_kg"]), int(float(r["n"]))
-        if dose >= least and n >= 3:
-            arms.setdefault((r["study"], dose, n, r["weight_kg"], float(r["cycle_days"] or CYCLE)), []).append(r)
-    inside, total = 0, 0
-    for (study, dose, n, weight, every), points in arms.items():
-        days = [float(p["time"]) / (24 if p["time_unit"] == "h" else 1) for p in points]
-        seen = [float(p["concentration"]) / (1000 if p["concentration_unit"] == "ng_mL" else 1) for p in points]
-        keep = [i for i, d in enumerate(days) if 0.0625 <= d <= CYCLE]
-        times = sorted({days[i] for i in keep})
-        cycles = int(np.ceil(max(times) / every))
-        frame, _ = simulated(drug, dose, cycles=cycles, weight=float(weight) if weight else None, times=times, every=every)
-        grid = frame.filter(pl.col("EVID") == 0)[ANALYTE[drug]].to_numpy().reshape(N, len(times))
-        rng = np.random.default_rng(5)
-        sigma = cards.load(drug, "pk").sigma["proportional"]
-        grid = grid * (1 + sigma * rng.normal(size=grid.shape))
-        means = np.stack([grid[rng.integers(0, N, n)].mean(0) for _ in range(1000)])
-        low, high = np.quantile(means, (0.05, 0.95), axis=0)
-        for i in keep:
-            j = times.index(days[i])
-            total, met = total + 1, low[j] <= seen[i] <= high[j]
-            inside += met
-            if not met:
-                print(f"{study} {dose} mg/kg n={n} day {days[i]:.2f}: {seen[i]:.3g} outside [{low[j]:.3g}, {high[j]:.3g}]")
-    print(f"{drug}: {inside} of {total} points inside")
-    assert inside >= 0.8 * total
+    found = {}
+    for r in read(EXT / f"pk_{drug}_means.csv"):
+        if r["analyte"] == "ADC" and r["n"] and float(r["dose_mg_per_kg"]) >= least and int(r["n"]) >= patients:
+            arm = (r["study"], float(r["dose_mg_per_kg"]), int(r["n"]), r["weight_kg"], float(r["cycle_days"] or CYCLE))
+            day = float(r["time"]) / (24 if r["time_unit"] == "h" else 1)
+            seen = float(r["concentration"]) / (1000 if r["concentration_unit"] == "ng_mL" else 1)
+            found.setdefault(arm, []).append((day, seen))
+    return found
 
 
-@pytest.mark.parametrize(("dose", "published"), [(0.3, 14.5), (0.6, 24.5)])
+def read_against_printed(drug):
+    """Log ratios of what is read off an arm's mean profile to what was printed of the same patients: of AUC, of Cmax."""
+    auc, top = {}, {}
+    for (study, dose, n, _, every), points in arms(drug).items():
+        if (printed := PRINTED.get((study, dose))) and every == CYCLE:
+            day, seen = (np.array(x) for x in zip(*points, strict=True))
+            kind = "AUCinf" if drug == "tdm1" else "AUCtau"
+            auc[study, dose] = np.log(nca.profile(day, seen, 1.0, CYCLE, "iv", 0.0625)[kind] / printed[1])
+            if n == printed[0]:
+                top[study, dose] = np.log(seen.max() / printed[2])
+    return auc, top
+
+
+Point = namedtuple("Point", "arm day seen mean sampled as_read")  # the last two: 90 % intervals, (low, high)
+
+
+@lru_cache
+def compared(drug, many=4000, trials=1000):
+    """The reading's error and the points of all arms.
+
+    `sampled` is the interval of means of n patients with the card's residual error; `as_read` has the reading's error besides:
+    one factor an arm, log-normal, as wide as the read profiles are from the printed AUC of the same patients, which owes
+    nothing to a model.
+    """
+    reading = float(np.sqrt(np.mean(np.square(list(read_against_printed(drug)[0].values())))))
+    sigma, found, rng = cards.load(drug, "pk").sigma, [], np.random.default_rng(5)
+    for (study, dose, n, weight, every), points in arms(drug, 2.4 if drug == "tdm1" else 3.2, 3).items():
+        points = [p for p in points if 0.0625 <= p[0] <= CYCLE]
+        doses = NTH.get(every, 1)
+        times = [day + every * (doses - 1) for day, _ in points]
+        more = {"n": many, "weight": float(weight) if weight else None, "times": times, "every": every, "study": study}
+        frame, _ = simulated(drug, dose, cycles=doses, **more)
+        true = frame.filter(pl.col("EVID") == 0)[ANALYTE[drug]].to_numpy().reshape(many, len(times))
+        error = sigma["proportional"], sigma.get("additive", 0.0)
+        means = []
+        for _ in range(trials):
+            part = true[rng.integers(0, many, n)]
+            noise = rng.normal(size=(2, *part.shape))
+            means.append((part * (1 + error[0] * noise[0]) + error[1] * noise[1]).mean(0))
+        means = np.stack(means)
+        read_off = means * np.exp(reading * rng.normal(size=(trials, 1)))
+        spans = (np.quantile(x, (0.05, 0.95), axis=0).T for x in (means, read_off))
+        name = f"{study} {dose} mg/kg {'weekly ' * (every == 7)}n={n}"
+        found += [Point(name, *p, *rest) for p, *rest in zip(points, true.mean(0), *spans, strict=True)]
+    return reading, found
+
+
+def inside(drug, span):
+    """How many points lie inside and how many there are; prints an arm's count, its ratios and the misses."""
+    reading, found = compared(drug)
+    met = [getattr(p, span)[0] <= p.seen <= getattr(p, span)[1] for p in found]
+    for arm in dict.fromkeys(p.arm for p in found):
+        mine = [(p, ok) for p, ok in zip(found, met, strict=True) if p.arm == arm]
+        print(f"{drug} {arm}: {sum(ok for _, ok in mine)} of {len(mine)}; day: read / simulated", end=" ")
+        print(*(f"{p.day:.2f}: {p.seen / p.mean:.2f}{'' if ok else ' MISS'}" for p, ok in mine), sep=", ")
+    print(f"{drug}: {sum(met)} of {len(met)} points inside{f' (reading error {reading:.3f})' if span == 'as_read' else ''}")
+    return sum(met), len(met)
+
+
+# T-DXd's 90 and 179 patients of J101 lie 13 to 23 % below Yin 2021 on days 1 to 4, the 179 of U201 5 to 9 %; on day 21 all
+# arms but that of five patients are 2 to 40 % below it.
+OFF = "read off and printed disagree, and so do the studies: test_read_profiles_against_printed, test_no_common_profile"
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"13 of 25 and 37 of 76 points, 80 % asked; {OFF}")
+@pytest.mark.parametrize("drug", ["tdm1", "tdxd"])
+def test_digitised_means(drug):
+    """Points inside the 90 % interval of simulated means of that many patients: counted and printed, misses marked."""
+    met, total = inside(drug, "sampled")
+    assert met >= 0.8 * total
+
+
+XFAIL = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"60 of 76 points, 61 asked; {OFF}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drug", ["tdm1", pytest.param("tdxd", marks=XFAIL)])
+def test_digitised_means_with_the_error_of_reading(drug):
+    """The same with the reading's measured error in the interval (design.md asks for such a term of published numbers)."""
+    met, total = inside(drug, "as_read")
+    assert met >= 0.8 * total
+
+
+def test_read_profiles_against_printed():
+    """The reading's error, from the published numbers alone: profiles read off figures and the same patients' printed NCA.
+
+    A mean profile cannot exceed the mean of the patients' own maxima, and with one patient it is that patient; seven arms of
+    T-DM1 do, by 5 to 36 %. The AUC of a mean profile is the mean AUC but for the log-down rule.
+    """
+    auc, top = read_against_printed("tdm1")
+    assert len(top) == 7
+    assert all(0.04 < x < 0.32 for x in top.values())
+    assert np.sqrt(np.mean(np.square(list(auc.values())))) == pytest.approx(0.18, abs=0.005)
+    auc, top = read_against_printed("tdxd")
+    assert np.sqrt(np.mean(np.square(list(auc.values())))) == pytest.approx(0.10, abs=0.005)
+    # one in each of three studies, all a tenth below what was printed
+    for arm in (("J101", 3.2), ("J102", 6.4), ("A103", 6.4)):
+        assert auc[arm] == pytest.approx(-0.10, abs=0.01)
+        assert top[arm] < 0
+
+
+@pytest.mark.slow
+def test_no_common_profile():
+    """No change of a card that is common to all arms reaches 80 % within the interval of sampling alone: the simulated means
+    times any factor, free at each nominal time, meet 14 of the 18 points of T-DM1 every three weeks and 59 of 76 of T-DXd."""
+    for drug in ("tdm1", "tdxd"):
+        at = {}
+        for p in compared(drug)[1]:
+            if "weekly" not in p.arm:
+                at.setdefault(round(p.day, 0 if p.day > 0.6 else 1), []).append((p.seen / p.sampled[1], p.seen / p.sampled[0]))
+        best = sum(max(sum(low <= x <= high for low, high in spans) for span in spans for x in span) for spans in at.values())
+        total = sum(map(len, at.values()))
+        print(f"{drug}: at most {best} of {total}")
+        assert best < 0.8 * total
+
+
+def test_weekly_arm_is_no_first_dose():
+    """From the read numbers alone: the weekly arm is 1.5 to 1.8 times a first dose of 2.4 mg/kg (scaled from 3.6 mg/kg in the
+    same study), and on days 1 to 7 1.15 to 1.3 times a third one by superposition. The simulation takes the third (`NTH`)."""
+    study = {(dose, every): points for (name, dose, *_, every), points in arms("tdm1").items() if name == "TDM3569g"}
+    weekly = np.array([seen for day, seen in study[2.4, 7.0] if day != 4.0625])
+    day, seen = (np.array(x) for x in zip(*study[3.6, 21.0], strict=True))
+    times = np.array([0.0625, 0.229, 1.0625, 2.0625, 3.0625, 7.0625])
+    earlier = [np.exp(np.interp(times + 7 * k, day, np.log(seen), right=-np.inf)) * 2.4 / 3.6 for k in range(3)]
+    first, third = earlier[0], sum(earlier)
+    assert np.all(weekly > 1.5 * first)
+    assert np.all(np.abs(weekly / third - 1)[2:] < 0.3)
+
+
+# 1.2 mg/kg: one patient of TDM3569g, and three given SHR-A1201 (Li 2023, through Asiimwe 2025, Table S2: 1885.6 ug.h/mL).
+@pytest.mark.parametrize(("dose", "published"), [(0.3, 14.5), (0.6, 24.5), (1.2, 43.0), (1.2, 78.6)])
 def test_low_doses_have_their_own_card(dose, published):
     """With the Michaelis-Menten term the typical AUC at low doses is nearer the published one than without (Lu: twice it)."""
     off = {}
@@ -166,3 +298,15 @@ def test_low_doses_have_their_own_card(dose, published):
         time, conc = _seen(exposure.concentrations("tdm1", records, typical, card=card), "CP")
         off[card] = abs(np.log(nca.profile(time, conc, 1.0, CYCLE, "iv", 0.0625)["AUCtau"] / published))
     assert off["pk_low"] < off["pk"]
+
+
+def test_the_low_card_leaves_the_clinical_dose():
+    """science.md section 1: the AUC after 3.6 mg/kg moves by less than 5 %."""
+    auc = {}
+    for card in ("pk", "pk_low"):
+        typical = exposure.typical(cards.load("tdm1", card))
+        records = exposure.given([Phase(3.6, "mg/kg", CYCLE, 1)], drugs.load("tdm1"), typical)
+        time, conc = _seen(exposure.concentrations("tdm1", records, typical, card=card), "CP")
+        auc[card] = nca.profile(time, conc, 1.0, CYCLE, "iv", 0.0625)
+    for kind in ("AUCtau", "AUCinf"):
+        assert auc["pk_low"][kind] == pytest.approx(auc["pk"][kind], rel=0.05)
