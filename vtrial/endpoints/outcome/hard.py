@@ -37,7 +37,7 @@ class Subjects(NamedTuple):
     progressed: jnp.ndarray
 
 
-def subjects(s, values, places, keys, ids) -> tuple:
+def subjects(s, values, places, keys, ids, taken=1.0) -> tuple:
     """The `Subjects` of an arm.
 
     Parameters
@@ -49,6 +49,8 @@ def subjects(s, values, places, keys, ids) -> tuple:
         Of the subject's replicate of the trial, and of the arm in it.
     ids : (subject,) int
         Identities within the replicate, from 0.
+    taken : (interval, subject), optional
+        Share of the planned doses that is given between scans: a dose left out takes its part of the exposure with it.
 
     Returns
     -------
@@ -56,9 +58,9 @@ def subjects(s, values, places, keys, ids) -> tuple:
     dict
         Their scores and covariates by name, (subject,) each.
     """
-    scores = _scores(s, places, keys, ids)
+    scores = dealt(s, places, keys, ids)
     covs = settings.covariates(s, scores)
-    path = settings.paths(s, settings.kinetics(s, scores, covs), scores, covs, values)
+    path = settings.paths(s, taken * settings.kinetics(s, scores, covs), scores, covs, values)
     days = s.edges[1:, None] + s.design.scans.scatter * jnp.clip(_each(scores, "slip", s), -SLIP, SLIP)
     out = Subjects(
         joined=enrolment.day(s.design.enrolment, ndtr(scores["joins"])),
@@ -89,7 +91,8 @@ def _survived(s, hazard, cross, joined, progressed, scores):
     return days
 
 
-def _scores(s, places, keys, ids):
+def dealt(s, places, keys, ids):
+    """Scores by name, (subject,) each, of `subjects`; arguments as there."""
     how, count = s.design.randomisation, len(s.edges) - 1
     # whoever is assigned to an arm is someone before: all that describes him belongs to his place
     known = list(s.population.marginals) if how.played else [x.of for x in how.strata if x.of in s.population.marginals]
@@ -154,4 +157,4 @@ def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
     return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "followed", "readings", "subjects"]
+__all__ = ["Subjects", "assessed", "at_cut", "dealt", "followed", "readings", "subjects"]
