@@ -155,7 +155,7 @@ def _happened(found):
     """Quantiles over the replicates in which anyone had an event, and the share ``p_none`` of those in which nobody had."""
     some = found[~np.isnan(found)]
     told = quantiles(some) if len(some) else dict.fromkeys(("median", "q05", "q95"))
-    return told | {"p_none": 1 - len(some) / len(found)}
+    return told | {"p_none": float(np.isnan(found).mean())}
 
 
 def _outcomes(trial, arms, told, values, key, replicates):
