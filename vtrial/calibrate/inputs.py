@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..library import cards, digests, drugs, organs, populations
-from ..library.files import GRADING, read_toml, root
-from ..library.problems import EFFICACY
+from ..library.files import GRADING, REPORTING, read_toml, root
+from ..library.problems import EFFICACY, JOINT
 from ..library.response import RECIST
 from ..population import needed
 
@@ -35,6 +35,10 @@ def inputs(problem):
 
 def cards_of(problem):
     """The cards that a problem's subjects are made by."""
+    if problem.effect == JOINT:
+        known = {name: card for name, card in problem.cards.items() if hasattr(card, "theta")}
+        given = dict.fromkeys(name.split("/")[0] for name in known if "/" in name)
+        return [*known.values(), *(cards.load(name, "pk") for name in given)]
     if problem.effect != EFFICACY:
         return [cards.load(problem.drug, name) for name in ("pk", problem.effect)]
     able = [name for name in problem.cards if name != problem.tumour]
@@ -43,6 +47,11 @@ def cards_of(problem):
 
 def _conduct(problem, trial, arms):
     """What a trial says of some arms and of when an organ or a tumour is seen."""
+    if problem.effect == JOINT:
+        told = [[a.drugs, a.n, a.randomised, asdict(a.treatment)] for a in arms]
+        seen = {k: asdict(v) for k, v in trial.visits.items()}
+        rules = {drug: asdict(r) for drug, r in trial.rules.items()}
+        return [trial.population, trial.grading, trial.lower_limit, seen, rules, told, trial.design and asdict(trial.design)]
     if problem.effect == EFFICACY:
         return [trial.population, [[a.drugs, a.randomised] for a in arms], asdict(trial.design)]
     organ = organs.EFFECTS[problem.effect][0]
@@ -51,17 +60,23 @@ def _conduct(problem, trial, arms):
 
 
 def _row(problem, row):
-    cut = [row.cut] if problem.effect == EFFICACY else []
+    cut = [row.cut] if problem.effect in (EFFICACY, JOINT) else []
     return [getattr(row, k) for k in PUBLISHED] + cut
 
 
 def _rules(problem):
-    """The rules that what is seen is judged by: grades of the organ, or RECIST."""
+    """The rules that what is seen is judged by: grades of the organ, or RECIST, or all of them and what gets reported."""
+    responses, grades = root() / RECIST, root() / GRADING
+    versions = {t.design.response.version for t in problem.trials.values() if t.design}
     if problem.effect == EFFICACY:
-        path = root() / RECIST
-        return {str(path): [read_toml(path)[t.design.response.version] for t in problem.trials.values()]}
-    organ, path = organs.EFFECTS[problem.effect][0], root() / GRADING
-    return {str(path): {v: read_toml(path)[v].get(organ) for v in {t.grading for t in problem.trials.values()}}}
+        return {str(responses): [read_toml(responses)[t.design.response.version] for t in problem.trials.values()]}
+    gradings = {t.grading for t in problem.trials.values()}
+    if problem.effect == JOINT:
+        told = {str(grades): {v: read_toml(grades)[v] for v in gradings}}
+        told |= {str(responses): {v: read_toml(responses)[v] for v in versions}}
+        return told | {str(root() / REPORTING): read_toml(root() / REPORTING)}
+    organ = organs.EFFECTS[problem.effect][0]
+    return {str(grades): {v: read_toml(grades)[v].get(organ) for v in gradings}}
 
 
 def _relative(path):

@@ -41,6 +41,12 @@ def save(out, data, manifest):
     write_text(out / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 
+def keep(out, file):
+    """Puts a file that a surrogate is made of beside the results, where there is one."""
+    if file.exists():
+        write_whole(Path(out) / file.name, lambda path: path.write_bytes(file.read_bytes()))
+
+
 def summary(data):
     """ArviZ's summary of the posterior, unrounded; equal-tailed intervals of mass 0.89 (ArviZ's default, named by it)."""
     import arviz as az
@@ -104,4 +110,4 @@ def commit():
     return name + ("+changes" if dirty.strip() else "")
 
 
-__all__ = ["FILES", "draws", "folder", "inputs", "manifest", "read", "save", "stale", "summary", "tree"]
+__all__ = ["FILES", "draws", "folder", "inputs", "keep", "manifest", "read", "save", "stale", "summary", "tree"]

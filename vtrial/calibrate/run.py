@@ -18,6 +18,7 @@ from ..progress import bar, say
 from . import bound as binding
 from . import mode as modes
 from . import results, sample, targets, warp
+from .emulate.rounds import TRAINING
 from .model import names, parameters
 
 # Pilot chains shape the coordinates and tune the step, in two stages.
@@ -44,7 +45,9 @@ def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resu
     checkpoint = _checkpoint(out / "checkpoint", plan, resume)
     begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
     seconds, bound = {}, binding.bind(problem, subjects)
-    fitted = targets.gather(bound.rows)
+    with _timed(seconds, "training"):
+        bound = bound.prepared(checkpoint, plan)
+    fitted = targets.gather(bound.rows, bound.error)
     with _timed(seconds, "mode"):
         mode, covariances = _start(checkpoint, bound, modes.energy(bound, fitted), seed)
     with _timed(seconds, "pilot"):
@@ -53,6 +56,7 @@ def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resu
         u, stats = _chains("sampling", bound, shape, covariances, checkpoint / "chains", plan, step)
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
+        results.keep(out, checkpoint / TRAINING)
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
     shutil.rmtree(checkpoint)
     return data, seconds
@@ -109,7 +113,7 @@ def _pilots(bound, plan, mode, covariances, checkpoint):
     for name, lengths in PILOTS.items():
         u, stats = _chains(name, bound, shape, covariances, checkpoint / name, plan | lengths, step)
         kept.append(u.reshape(-1, u.shape[-1]))
-        shape = warp.fitted(np.concatenate(kept))
+        shape = warp.after(np.concatenate(kept), mode.covariance)
         # the median: one chain of four may have met a rough place while its step was adapted
         step = float(np.median(stats["step_size"][:, -1]))
     return shape, sample.step_for(plan["target_accept"], step, stats["accept_prob"].mean())
@@ -117,7 +121,7 @@ def _pilots(bound, plan, mode, covariances, checkpoint):
 
 def _chains(title, bound, shape, covariances, folder, plan, step=None):
     fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
-    energy = modes.energy(bound, targets.gather(bound.rows))
+    energy = modes.energy(bound, targets.gather(bound.rows, bound.error))
     total = plan["chains"] * (plan["warmup"] + plan["draws"])
     with bar(title, total) as tick:
         u, stats = sample.chains(

@@ -20,6 +20,8 @@ import numpy as np
 HELD = 2.5
 # Draws' worth of belief that a coefficient of a product is zero.
 RIDGE = 10.0
+# Parameters beyond which the map is straight, and the share of the normal approximation's covariance in it.
+MANY, SHRINK = 40, 0.2
 
 
 class Warp(NamedTuple):
@@ -49,6 +51,14 @@ def straight(mean, covariance):
     lower = root / s[:, None]
     q = [np.concatenate([[0.0], np.linalg.solve(lower[:i, :i].T, lower[i, :i]), np.zeros(i * (i + 1) // 2)]) for i in range(n)]
     return Warp(tuple(range(n)), np.asarray(mean), s, tuple(q), np.diag(lower))
+
+
+def after(draws, covariance):
+    """The map that pilot ``draws`` (draw, parameter) are made for: fitted with its products, or of so many parameters that
+    the products could not be told a straight one, the draws' covariance shrunk to the normal approximation's."""
+    if draws.shape[1] <= MANY:
+        return fitted(draws)
+    return straight(draws.mean(0), (1 - SHRINK) * np.cov(draws.T) + SHRINK * covariance)
 
 
 def fitted(draws):
@@ -85,4 +95,4 @@ def _order(correlation):
     return order
 
 
-__all__ = ["Warp", "fitted", "straight"]
+__all__ = ["Warp", "after", "fitted", "straight"]

@@ -252,7 +252,8 @@ def _dosed(frame, protocol, who, carry, truth, d):
     amounts, given, memory, counted = [], [], [], []
     for i, drug in enumerate(protocol.drugs):
         m, t = carry.memory[i], carry.doses[i]
-        on = (d - t.last < frame.packs[i]) & ~m.ended & ~dead & (d < who.ends) & jnp.asarray(drug.on)[(d % len(drug.on)).astype(int)]
+        planned = jnp.asarray(drug.on)[(d % len(drug.on)).astype(int)]
+        on = (d - t.last < frame.packs[i]) & ~m.ended & ~dead & (d < who.ends) & planned
         mg = jnp.where(on, jnp.asarray(drug.doses)[m.level], 0.0) * who.mg[i]
         memory.append(m._replace(ended=m.ended | dead))
         counted.append(tally.dosed(t, mg, d))

@@ -5,6 +5,7 @@ the end the simulator itself, at the mode and at points of that approximation, s
 taken off, its variance is added to the target's.
 """
 
+import io
 import pickle
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,11 @@ from ..model import names, parameters
 from . import simulate
 
 # Points of each round; the surrogate is fitted to the last two.
-ROUNDS = (1024, 1024, 1536, 2560)
+ROUNDS = (768, 1024, 1536, 2048)
 FIRST, STRETCH = 0.7, 1.3
 # At so many points, the mode first, the simulator is asked for one batch of replicates each.
 PROBES = 10
+TRAINING = "training.npz"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,37 @@ def train(bound, checkpoint, plan):
         u = points(place, count, seed + k)
         kept.append((u, simulated(bound, u, k, folder / f"{k}", seed)))
         bound, place = _after(bound, kept[-2:], place, folder / f"{k}")
-    return _probed(bound, place, folder / "probes", seed, len(kept))
+    near = replace(place, root=place.root / STRETCH)
+    probes = np.concatenate([place.center[None], points(near, 16, seed + 99)[: PROBES - 1]])
+    again = simulated(bound, np.repeat(probes, simulate.BATCH, 0), len(kept), folder / "probes", seed)
+    save(checkpoint / TRAINING, kept[-2:], probes, again)
+    return restored(bound, checkpoint / TRAINING)
+
+
+def save(file, kept, probes, again):
+    """Keeps what a surrogate is made of: points and statistics of the last rounds and of the probes, in single precision."""
+    arrays = {"points": np.concatenate([u for u, _ in kept]), "probes": probes}
+    arrays |= {f"stats_{i}": np.concatenate(s) for i, s in enumerate(zip(*(s for _, s in kept), strict=True))}
+    arrays |= {f"again_{i}": s for i, s in enumerate(again)}
+    short = {k: np.asarray(v, np.float32) for k, v in arrays.items()}
+    write_whole(file, lambda path: path.write_bytes(_zipped(short)))
+
+
+def _zipped(arrays):
+    held = io.BytesIO()
+    np.savez_compressed(held, **arrays)
+    return held.getvalue()
+
+
+def restored(bound, file):
+    """The bound problem with the surrogates that a `TRAINING` file holds: fitted, then corrected by the probes."""
+    with np.load(file) as kept:
+        known = {k: np.asarray(kept[k], float) for k in kept.files}
+    jobs = range(len(bound.work))
+    bound = bound.trained(values_at(bound.problem, known["points"]), [known[f"stats_{i}"] for i in jobs])
+    values = values_at(bound.problem, known["probes"])
+    told = zip(bound.work, bound.parts, (known[f"again_{i}"] for i in jobs), strict=True)
+    return bound.with_parts([_corrected(p, np.asarray(bound.scores(job, values)), y) for job, p, y in told], values)
 
 
 def points(place, count, seed):
@@ -99,16 +131,6 @@ def mode(bound, start):
     return found
 
 
-def _probed(bound, place, folder, seed, number):
-    """The bound problem corrected by what the simulator says at a few points of the posterior's normal approximation."""
-    where = replace(place, root=place.root / STRETCH)
-    u = np.concatenate([place.center[None], points(where, 16, seed + 99)[: PROBES - 1]])
-    stats = simulated(bound, np.repeat(u, simulate.BATCH, 0), number, folder, seed)
-    values = values_at(bound.problem, u)
-    told = zip(bound.work, bound.parts, stats, strict=True)
-    return bound.with_parts([_corrected(p, np.asarray(bound.scores(job, values)), y) for job, p, y in told], values)
-
-
 def _corrected(part, scores, stats):
     """A surrogate moved by the mean of what it is off at some scores (point, parameter), the variance of that kept as spare."""
     batch = stats.reshape(len(scores), -1, stats.shape[1])
@@ -129,4 +151,4 @@ def _off(part, i, scores, y):
     return np.median(x, 1) - at, (1.57 * x.var(1, ddof=1) / y.shape[1]).mean()
 
 
-__all__ = ["PROBES", "ROUNDS", "Place", "mode", "moved", "points", "simulated", "train", "values_at"]
+__all__ = ["ROUNDS", "TRAINING", "Place", "mode", "moved", "points", "restored", "simulated", "train", "values_at"]

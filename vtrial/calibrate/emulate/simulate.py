@@ -24,8 +24,10 @@ from ...output import write_whole
 from .. import targets
 
 BATCH = 64
-# An arm of which only shares are told has at least so many patients, whose mean they are; none has more than the most.
-LEAST, MOST = 256, 512
+# An arm of which only shares are told has at least so many patients, whose mean they are (a cohort of a dose escalation fewer:
+# each point has fresh ones, and there are thousands of points); none has more than the most.
+LEAST, FEW, MOST = 256, 64, 512
+SMALL = 16
 PLATELETS = "thrombocytopenia"
 
 
@@ -84,7 +86,7 @@ def _joint(trial, rows):
 def _sized(arm, rows):
     """An arm with as many patients as are simulated."""
     n, counted = arm.randomised, all(targets.is_count(r) for r in rows)
-    size = min(max(n, LEAST) if counted else n, MOST)
+    size = min(max(n, FEW if n <= SMALL else LEAST) if counted else n, MOST)
     return arm if size == n else replace(arm, n=size, assigned=size)
 
 

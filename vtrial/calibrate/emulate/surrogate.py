@@ -28,8 +28,13 @@ class Surrogate:
 
     def linear(self, scores):
         """Linear predictors (..., row) at a trial's scores (..., parameter)."""
-        each = [b(scores) @ jnp.asarray(f.beta) for b, f in zip(self.bases, self.fits, strict=True)]
-        return jnp.stack(each, -1) + jnp.asarray(self.offset)
+        out = [None] * len(self.rows)
+        for b in dict.fromkeys(self.bases):  # rows with the same features share them
+            mine = [i for i, other in enumerate(self.bases) if other == b]
+            found = b(scores) @ jnp.asarray(np.stack([self.fits[i].beta for i in mine], 1))
+            for k, i in enumerate(mine):
+                out[i] = found[..., k]
+        return jnp.stack(out, -1) + jnp.asarray(self.offset)
 
     def predict(self, scores):
         """Statistics (..., row) as `targets.printed`: shares, months, ratios."""
