@@ -17,6 +17,7 @@ from .endpoints.people import at_reference
 from .errors import InputError, bad, unknown
 from .library import problems, trials
 from .progress import bar
+from .trial import by_trial
 
 # Of the contract: null where a trial has no design or an arm no card of a tumour's.
 NULL = ("pfs_months", "os_months", "orr", "dor_months")
@@ -129,15 +130,15 @@ def _change(text):
 
 
 def _values(trial, replicates, draws):
-    """Card replacements by card, each (replicate,), from the posteriors of the trial's default problems that have one."""
-    out, used = {}, 0
-    for problem in map(problems.load, trial.default_problems):
-        path = results.folder(problem.name) / "posterior.nc"
-        if path.is_file():
-            drawn, _ = results.draws(results.read(path), draws)
-            out |= problems.by_card(problem, {k: v[np.arange(replicates) % draws] for k, v in drawn.items()})
-            used = draws
-    return out, used
+    """Card replacements by card, each (replicate,), from the posteriors of the trial's default problems that have one: of the
+    first that is of everything, else of all of them."""
+    known = [p for p in map(problems.load, trial.default_problems) if (results.folder(p.name) / "posterior.nc").is_file()]
+    known = [p for p in known if p.effect == problems.JOINT][:1] or known
+    out = {}
+    for problem in known:
+        drawn, _ = results.draws(results.read(results.folder(problem.name) / "posterior.nc"), draws)
+        out |= by_trial(problem, {k: v[np.arange(replicates) % draws] for k, v in drawn.items()}, trial.name, replicates)
+    return out, draws if known else 0
 
 
 def _told(of, stats):

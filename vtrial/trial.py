@@ -1,5 +1,6 @@
 """Replaying trials: fresh trials of the published size from posterior draws, arm by arm."""
 
+import zlib
 from dataclasses import dataclass, field
 
 import jax
@@ -11,9 +12,12 @@ from .conduct.course import course
 from .conduct.schedule import dose
 from .conduct.setting import setting
 from .endpoints import TABLE, replicate
+from .endpoints.joint import lanes, plan
+from .endpoints.joint import replicate as joint
 from .endpoints.outcome.rows import unmodelled
 from .errors import InputError
 from .library import problems
+from .library.free import AT
 from .population import covariates, deal, individuals, score_names
 
 
@@ -42,8 +46,12 @@ def replay(problem, names, values, seed, replicates, tick=lambda n: None):
     seed, replicates : int
     """
     key = jax.random.key(seed)
-    of = _outcomes if problem.effect == problems.EFFICACY else _toxicity
-    parts = [of(problem, name, values, key, replicates, tick) for name in names]
+    if problem.effect == problems.JOINT:
+        costs = [sum(a.n for a in problem.trials[name].arms.values()) for name in names]
+        parts = lanes.spread(costs, lambda i: _joint(problem, names[i], values, key, replicates, tick))
+    else:
+        of = _outcomes if problem.effect == problems.EFFICACY else _toxicity
+        parts = [of(problem, name, values, key, replicates, tick) for name in names]
     out, reasons, widths = ({k: v for part in parts for k, v in part[i].items()} for i in range(3))
     return Replay(out, reasons, sum(part[3] for part in parts), widths)
 
@@ -61,6 +69,49 @@ def _toxicity(problem, name, values, key, replicates, tick):
             failed += result["failed"]
     others = [r for r in problem.trials[name].rows.values() if len(r.arms) > 1]
     return out, reasons | {(name, r.id): f"{r.endpoint} is not modelled" for r in others}, {}, failed
+
+
+def _joint(problem, name, values, key, replicates, tick):
+    """Rows that the joint look models, and platelet counts of trials that tell neither scans nor other organs."""
+    trial, mine = problem.trials[name], by_trial(problem, values, name, replicates)
+    plans = plan.plans(trial, trial.arms, trial.design.horizon())[0] if trial.design else {}
+    why = {r: joint.unmodelled(r, trial, plans) if plans else "the trial has no design" for r in trial.rows.values()}
+    known = [r for r, text in why.items() if not text]
+    found = {"rows": np.zeros((replicates, 0)), "widths": [], "failed": 0}
+    if known:
+        used = {a: p for a, p in plans.items() if any(a in r.arms for r in known)}
+        found = joint.statistics(trial, used, known, mine, key, replicates=replicates, tick=tick)
+    out = {(name, r.id): found["rows"][:, i] for i, r in enumerate(known)}
+    widths = {(name, r.id): w for r, w in zip(known, found["widths"], strict=True) if np.isfinite(w)}
+    counts, failed = _counts(trial, [r for r, text in why.items() if text and r.endpoint in TABLE], mine, key, replicates)
+    reasons = {(name, r.id): text for r, text in why.items() if text and (name, r.id) not in counts}
+    return out | counts, reasons, widths, found["failed"] + failed
+
+
+def by_trial(problem, values, name, replicates):
+    """`problems.by_card` of a trial; one that was not fitted has scores of its own drawn afresh."""
+    rng, own = np.random.default_rng(zlib.crc32(name.encode())), {}
+    for f in problem.free:
+        score = f"{f.name}{AT}{name}"
+        if f.between and score not in values:
+            own[score] = rng.normal(size=replicates)
+    cards = problems.by_card(problem, values | own, name)
+    return {path: {k: np.asarray(v) for k, v in row.items()} for path, row in cards.items()}
+
+
+def _counts(trial, rows, values, key, replicates):
+    """Platelet counts under full doses, by arm."""
+    out, failed = {}, 0
+    for arm in dict.fromkeys(r.arm for r in rows):
+        try:
+            made = setting(trial, arm, "thrombocytopenia")
+        except InputError:
+            continue
+        mine = [r for r in rows if r.arm == arm]
+        result = replicate.statistics(made, mine, values.get(made.fx.path, {}), key, replicates=replicates)
+        out |= {(trial.name, r.id): result["rows"][:, i] for i, r in enumerate(mine)}
+        failed += result["failed"]
+    return out, failed
 
 
 def _outcomes(problem, name, values, key, replicates, tick):
@@ -108,7 +159,7 @@ def alternatives(problem, names, values, seed, replicates):
 
     Yields (row, assumption, (replicate,) statistics) for rows the problem fits or holds out; nothing for tumours.
     """
-    if problem.effect == problems.EFFICACY:
+    if problem.effect in (problems.EFFICACY, problems.JOINT):
         return
     key = jax.random.key(seed)
     wanted = problems.internal(problem.free, values)
@@ -140,4 +191,4 @@ def daily(problem, name, arm, values, seed, cycles=8):
     return np.concatenate([q["CIRC0"][None], (x * q["CIRC0"]).reshape(-1, size)])
 
 
-__all__ = ["Replay", "alternatives", "arms", "daily", "replay", "with_discrepancy"]
+__all__ = ["Replay", "alternatives", "arms", "by_trial", "daily", "replay", "with_discrepancy"]

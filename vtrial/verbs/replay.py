@@ -16,7 +16,7 @@ def arguments(parser):
 
 
 def run(args):
-    session.start_jax()
+    session.start_jax(devices=session.cores())
     from ..library import problems
     from ..scoring import score
 

@@ -19,6 +19,11 @@ def start_jax(devices=1):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+def cores(most=8):
+    """Processors to share the work between."""
+    return min(os.cpu_count() or 1, most)
+
+
 def cache_folder():
     """Under the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vtrial" / "xla"

@@ -81,7 +81,9 @@ def restored(bound, file):
 
 def points(place, count, seed):
     """Quasi-random scores (point, parameter) about a place."""
-    z = qmc.Sobol(len(place.center), scramble=True, rng=np.random.default_rng(seed)).random(count)
+    # the next power of two, which balances; its first points are the same whatever the count
+    all_ = 1 << (count - 1).bit_length()
+    z = qmc.Sobol(len(place.center), scramble=True, rng=np.random.default_rng(seed)).random(all_)[:count]
     return place.center + norm.ppf(np.clip(z, 1e-9, 1 - 1e-9)) @ place.root.T
 
 

@@ -3,7 +3,6 @@
 A batch is the same trials wherever and whenever it is simulated, so that an interrupted stage goes on where it was.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from ...conduct.setting import setting
 from ...endpoints import TABLE
 from ...endpoints import replicate as courses
-from ...endpoints.joint import plan
+from ...endpoints.joint import lanes, plan
 from ...endpoints.joint import replicate as joint
 from ...endpoints.joint import rows as organs
 from ...endpoints.outcome import rows as outcomes
@@ -126,27 +125,10 @@ def simulated(problem, work, values, key, folder, tick=lambda n, note="": None):
         (point, row), NumPy, of each job.
     """
     size = len(next(iter(values.values())))
-    devices = jax.local_devices()
-    lanes = _shared(work, min(len(devices), len(work)))
-
-    def lane(d):
-        with jax.default_device(devices[d]), jax.enable_x64(False):
-            return {i: _points(problem, work[i], i, values, key, size, Path(folder), tick) for i in lanes[d]}
-
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        parts = list(pool.map(lane, range(len(lanes))))
-    found = {i: stats for part in parts for i, stats in part.items()}
-    return [found[i] for i in range(len(work))]
-
-
-def _shared(work, count):
-    """Jobs by lane, the dearest first to the lane that has the least to do."""
-    lanes, load = [[] for _ in range(count)], np.zeros(count)
-    for i in sorted(range(len(work)), key=lambda i: -work[i].cost):
-        d = int(load.argmin())
-        lanes[d].append(i)
-        load[d] += work[i].cost
-    return lanes
+    return lanes.spread(
+        [job.cost for job in work],
+        lambda i: _points(problem, work[i], i, values, key, size, Path(folder), tick),
+    )
 
 
 def _points(problem, job, number, values, key, size, folder, tick):

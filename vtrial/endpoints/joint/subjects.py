@@ -7,6 +7,7 @@ progression, death or loss, and what was given until then is what the organs all
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from ...conduct import protocol
@@ -17,18 +18,20 @@ from ..people import frame, people
 
 class Patients(NamedTuple):
     """``tumour`` (`outcome.hard.Subjects`), ``course`` (`conduct.protocol.Course`), ``known``: scores and covariates by name,
-    ``tells``: scores of what gets reported, by organ; ``followed`` (subject,): days until each is lost or the last data cut
-    comes; ``treated``: of each drug (subject,) days until the end of its treatment, at the last cut."""
+    ``tells``: scores of what gets reported, and ``baseline``: values as measured, by organ; ``followed`` (subject,): days until
+    each is lost or the last data cut comes; ``treated``: of each drug (subject,) days until the end of its treatment, at the
+    last cut."""
 
     tumour: hard.Subjects
     course: protocol.Course
     known: dict
     tells: dict
+    baseline: dict
     followed: jnp.ndarray
     treated: tuple
 
 
-def patients(plan, numbers, values, places, keys, ids) -> Patients:
+def patients(plan, numbers, values, places, keys, ids, keep=False) -> Patients:
     """The `Patients` of an arm.
 
     Parameters
@@ -42,17 +45,27 @@ def patients(plan, numbers, values, places, keys, ids) -> Patients:
         Of the subject's replicate of the trial, and of the arm in it.
     ids : (subject,) int
         Identities within the replicate, from 0.
+    keep : bool
+        Keep the course whole, day by day.
     """
     s, of = plan.setting, frame(plan.course)
     scores = hard.dealt(s, places, keys, ids)
-    who = people(plan.course, of, None, values, keys, ids, plan.days, scores)
-    free = protocol.follow(of, numbers.protocol, who, plan.days, windows=plan.windows)
-    tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, free))
-    followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
-    ends = jnp.minimum(jnp.minimum(tumour.progressed, tumour.death), followed)
-    who = who._replace(ends=ends, until=jnp.minimum(hard.followed(tumour, plan.closed), followed))
-    course = protocol.follow(of, numbers.protocol, who, plan.days)
-    return Patients(tumour, course, with_surface(known), who.tells, followed, _treated(plan, course, ends))
+    everyone = people(plan.course, of, None, values, keys, ids, plan.days, scores)
+
+    def once(ends, until):
+        who = everyone._replace(ends=ends, until=until)
+        course = protocol.follow(of, numbers.protocol, who, plan.days, keep, plan.windows)
+        tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, course))
+        followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
+        over = jnp.minimum(jnp.minimum(tumour.progressed, tumour.death), followed)
+        until = jnp.minimum(hard.followed(tumour, plan.closed), followed)
+        made = tumour, course, with_surface(known), who.tells, who.baseline, followed, _treated(plan, course, over)
+        return over, until, Patients(*made)
+
+    # a loop, for the one program of both passes; what is done after progression changes nothing that is seen before it
+    never = jnp.full(ids.shape, jnp.inf, scores["death"].dtype)
+    empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(once, never, never)[2])
+    return jax.lax.fori_loop(0, 2, lambda _, now: once(*now[:2]), (never, never, empty))[2]
 
 
 def _taken(plan, numbers, who, course):
