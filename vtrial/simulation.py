@@ -7,11 +7,13 @@ import jax
 import numpy as np
 import polars as pl
 
-from . import adam, ledger, units
+from . import adam, ledger, population, units
 from .calibrate import results
 from .compare import quantiles
 from .conduct.arm import arm
 from .endpoints import protocol
+from .endpoints.joint import plan
+from .endpoints.joint import summary as joint
 from .endpoints.outcome import summary
 from .endpoints.people import at_reference
 from .errors import InputError, bad, unknown
@@ -60,17 +62,15 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200, t
     made, left_out = _arms(trial, wanted)
     known = _changed(made, [_change(c) for c in changes])
     values, draws = _values(trial, replicates, draws)
-    key, told, failed = jax.random.key(seed), {}, 0
-    with bar("simulating", len(made) * replicates) as tick:
-        for i, of in made.items():
-            stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
-            told[i], failed = _told(of, stats), failed + lost
-    contrasts, lost = _outcomes(trial, list(made), told, values, key, replicates)
-    failed += lost
+    key, told, plans = jax.random.key(seed), {}, _plans(trial, made)
+    if plans:
+        told, contrasts, failed = _joint(trial, plans, known, values, key, replicates)
+    else:
+        contrasts, failed = _apart(trial, made, known, values, key, replicates, told)
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": contrasts}
     assumed = {i: sorted(at_reference(of)) for i, of in made.items()}
     found |= {"not_modelled": left_out, "failed_subjects": failed, "covariates_at_reference": assumed}
-    one, about = _tables(trial, made, known, values, key) if tables else ({}, {})
+    one, about = _tables(trial, made, plans, known, values, key) if tables else ({}, {})
     return Simulated(found, list(_differences(made, known)), one, about | {"seed": str(seed), "replicate": "0"})
 
 
@@ -159,38 +159,66 @@ def _happened(found):
     return told | {"p_none": float(np.isnan(found).mean())}
 
 
-def _outcomes(trial, arms, told, values, key, replicates):
-    """Adds response and survival to what is told of arms; returns their contrasts, and the subjects that failed."""
-    made, _ = summary.settings(trial, arms)
-    if not made:
-        return [], 0
-    with bar("progression and survival", len(made) * replicates) as tick:
-        stats, failed = summary.statistics(trial, made, values, key, replicates=replicates, tick=tick)
+def _plans(trial, made):
+    """Arm -> `Plan`, where all arms can be followed with their tumours; else none."""
+    if trial.design is None or trial.tumour is None:
+        return {}
+    plans, left_out = plan.plans(trial, made, trial.design.horizon())
+    return {} if left_out else plans
+
+
+def _joint(trial, plans, known, values, key, replicates):
+    """What is told of arms whose doses and tumours act on each other; their contrasts, and the subjects that failed."""
+    with bar("simulating", replicates) as tick:
+        organs, found, failed = joint.statistics(trial, plans, known, values, key, replicates=replicates, tick=tick)
+    told = {i: _told(p.course, organs[i]) for i, p in plans.items()}
+    return told, _add_outcomes(trial, {i: p.setting for i, p in plans.items()}, told, found), failed
+
+
+def _apart(trial, made, known, values, key, replicates, told):
+    """Fills what is told of arms whose doses follow the trial's own time on treatment; returns contrasts and failed."""
+    failed = 0
+    with bar("simulating", len(made) * replicates) as tick:
+        for i, of in made.items():
+            stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
+            told[i], failed = _told(of, stats), failed + lost
+    settings, _ = summary.settings(trial, list(made))
+    if not settings:
+        return [], failed
+    with bar("progression and survival", len(settings) * replicates) as tick:
+        stats, lost = summary.statistics(trial, settings, values, key, replicates=replicates, tick=tick)
+    return _add_outcomes(trial, settings, told, stats), failed + lost
+
+
+def _add_outcomes(trial, made, told, stats):
+    """Adds response and survival to what is told of arms; returns their contrasts."""
     last = trial.design.horizon() / units.DAYS_PER_MONTH
     for i in made:
         for name, _, statistic in summary.OF_ARM:
             told[i][name] = quantiles(stats[i, name])
             if statistic == "median":
                 told[i][name]["p_not_reached"] = float(np.mean(stats[i, name] >= last - 1e-9))
-    return [_ratios(c) for c in summary.contrasts(made, stats)], failed
+    return [_ratios(c) for c in summary.contrasts(made, stats)]
 
 
-def _course(of, known, values, key):
+def _course(of, known, values, key, places, plan):
     """Tables of the doses, laboratory values and adverse events of an arm's first replicate."""
-    protocol, course, baseline = adam.kept(of, known, values, key)
+    protocol, course, baseline = adam.kept(of, known, values, key, places, plan)
     doses = ledger.table(of, known, protocol, course)
     return {"adex": doses, "adlb": adam.lab(of, course, baseline), "adae": adam.events(of, course)}
 
 
-def _tables(trial, made, known, values, key):
+def _tables(trial, made, plans, known, values, key):
     """All tables of the first replicate by name, those of tumours at the last data cut; and what is written beside them."""
-    courses = [_course(of, known[i], values, key) for i, of in made.items()]
+    places = population.stream(key, trial.name)
+    courses = [_course(of, known[i], values, key, places, plans.get(i)) for i, of in made.items()]
     out = {name: pl.concat([c[name] for c in courses]) for name in courses[0]}
     settings, _ = summary.settings(trial, list(made))
-    about = adam.about(trial, settings)
+    about = adam.about(trial, settings, **({"course": adam.JOINT} if plans else {}))
     if settings:
         cut = trial.design.cuts[-1]
-        out |= adam.tables(trial, settings, values, key, 0, trial.design.horizon())
+        rules = {i: known[i] for i in plans}
+        out |= adam.tables(trial, settings, values, key, 0, trial.design.horizon(), plans, rules)
         about |= {"cut": cut.name, "cut_day": f"{trial.design.horizon():g}"}
     return out, about
 

@@ -19,8 +19,11 @@ CONVENTION = {
     "course": "ADEX, ADLB, ADAE: the same patients, treated as long as the trial tells; neither progression nor cut ends it",
 }
 
+# Of a course whose doses and tumour act on each other, in place of the above.
+JOINT = "ADEX, ADLB, ADAE: the same patients, treated until progression, death, loss or the last data cut"
 
-def tables(trial, settings, values, key, replicate, cut):
+
+def tables(trial, settings, values, key, replicate, cut, plans=None, rules=None):
     """The tables of one replicate trial, as `endpoints.outcome.replicate.statistics` samples it.
 
     Parameters
@@ -34,6 +37,8 @@ def tables(trial, settings, values, key, replicate, cut):
     replicate : int
     cut : float
         Days since the first patient was randomised. Only those who had joined by then are in the tables.
+    plans, rules : dict, optional
+        Arm -> `endpoints.joint.plan.Plan` and dose rules, one a drug, of arms whose doses reach the tumour.
 
     Returns
     -------
@@ -42,7 +47,9 @@ def tables(trial, settings, values, key, replicate, cut):
         record of each of `schema.KEYS`. A subject whose course was not finite is in ADSL alone, with EOSSTT ``FAILED``.
     """
     places, one = population.stream(key, trial.name), _of_replicate(values, replicate)
-    arms = [sampled.arm(trial, s, one, places, key, replicate, cut) for s in settings.values()]
+    plans, rules = plans or {}, rules or {}
+    told = [(s, plans.get(i), rules.get(i)) for i, s in settings.items()]
+    arms = [sampled.arm(trial, s, one, places, key, replicate, cut, plan, known) for s, plan, known in told]
     return {name: pl.concat([make(a) for a in arms]) for name, make in MADE.items()}
 
 

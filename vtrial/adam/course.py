@@ -12,6 +12,7 @@ import polars as pl
 from .. import ledger
 from ..conduct import protocol
 from ..endpoints.hard import arm_key
+from ..endpoints.joint.subjects import patients
 from ..endpoints.people import flat, frame, people
 from ..endpoints.protocol import numbers
 from ..library import organs
@@ -37,8 +38,9 @@ EVENTS = {
 }
 
 
-def kept(arm, known, values, key, most=ledger.MOST):
-    """The first patients of an arm's first replicate, whose course is run once for all tables.
+def kept(arm, known, values, key, places=None, plan=None, most=ledger.MOST):
+    """The first patients of an arm's first replicate, whose course is run once for all tables. With a ``plan`` (and the trial's
+    ``places``) their tumours end it.
 
     Returns
     -------
@@ -54,6 +56,9 @@ def kept(arm, known, values, key, most=ledger.MOST):
     days = arm.every * arm.cycles
 
     def run(n):
+        if plan is not None:
+            made = patients(plan, n, first, flat(places, jnp.arange(1), size)[0], keys, subjects, keep=True)
+            return made.course, made.baseline
         who = people(arm, of, n.shares, first, keys, subjects, days)
         return protocol.follow(of, n.protocol, who, days, True), who.baseline
 

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..conduct import recist
+from ..endpoints import protocol
 from ..endpoints.hard import arm_key
+from ..endpoints.joint.subjects import patients
 from ..endpoints.outcome import hard
 from ..endpoints.outcome.setting import Setting
 from ..endpoints.people import flat
@@ -43,9 +45,13 @@ class Arm(NamedTuple):
     ids: np.ndarray
 
 
-def arm(trial, s, values, places, key, replicate, cut):
-    """The `Arm` of a setting; ``values``: card path -> name -> number; ``places`` and ``key`` as of the trial's replicates."""
-    found = _compiled(s)(values, places, arm_key(key, s), jnp.array([replicate]), float(cut))
+def arm(trial, s, values, places, key, replicate, cut, plan=None, rules=None):
+    """The `Arm` of a setting; ``values``: card path -> name -> number; ``places`` and ``key`` as of the trial's replicates;
+    ``plan`` and ``rules``: where the doses that organs allow reach the tumour."""
+    numbers = protocol.numbers(plan.course, rules) if plan else None
+    found = _compiled(plan.setting if plan else s, plan)(
+        values, places, arm_key(key, s), jnp.array([replicate]), float(cut), numbers
+    )
     of, known, looks = jax.tree.map(np.asarray, found)
     sound = np.isfinite(of.size).all(0) & ~np.isnan(of.death)
     start = schema.dates(np.full(s.n, schema.origin(trial), "datetime64[D]"), of.joined)
@@ -54,10 +60,15 @@ def arm(trial, s, values, places, key, replicate, cut):
 
 
 @lru_cache(maxsize=16)
-def _compiled(s):
-    def run(values, places, key, index, cut):
+def _compiled(s, plan):
+    def run(values, places, key, index, cut, numbers):
         keys, ids = flat(key, index, s.n)
-        of, known = hard.subjects(s, values, flat(places, index, s.n)[0], keys, ids)
+        of_place = flat(places, index, s.n)[0]
+        if plan is None:
+            of, known = hard.subjects(s, values, of_place, keys, ids)
+        else:
+            made = patients(plan, numbers, values, of_place, keys, ids)
+            of, known = made.tumour, made.known
         looks = {who: _look(s, of, known, who, cut) for who, _ in s.design.errors}
         return of, {k: known[k] for k in s.population.marginals}, looks
 

@@ -56,23 +56,28 @@ def statistics(arm, known, values, key, *, replicates, tick=lambda n: None):
 
 @lru_cache(maxsize=64)
 def _compiled(arm, size):
-    rare = np.array([name.endswith(FIRST) for name in names(arm)])[:, None]
-
     def run(numbers, values, key, index, count):
         keys, subjects = flat(key, index, size)
         spread = {}
         for (path, name), v in values.items():
             spread.setdefault(path, {})[name] = jnp.repeat(v, size)
-        course = courses(arm, numbers, spread, keys, subjects)
-        each = jnp.stack(list(summary(arm, course).values()))
-        true = jnp.stack([o.true for o in course.organs.values()])
-        sound = ~jnp.isnan(each).any(0) & jnp.isfinite(true).all(0) & (subjects < count)
-        counts = sound & jnp.isfinite(each)
-        total, weight = (x.reshape(-1, len(index), size).sum(-1) for x in (jnp.where(counts, each, 0.0), counts))
-        mean = jnp.where(rare & (weight == 0), jnp.nan, total / jnp.maximum(weight, 1))
-        return mean.T, ((subjects < count) & ~sound).reshape(len(index), size).sum(1)
+        course, there = courses(arm, numbers, spread, keys, subjects), subjects < count
+        found, sound = means(arm, course, there, size)
+        return found, (there & ~sound).reshape(len(index), size).sum(1)
 
     return jax.jit(run)
+
+
+def means(arm, course, there, size):
+    """Means (replicate, statistic) over the patients who are ``there``, (replicate x subject,), of a course; and who of all has
+    a finite one. Of what is told of those in whom it happened a replicate without any is NaN."""
+    rare = np.array([name.endswith(FIRST) for name in names(arm)])[:, None]
+    each = jnp.stack(list(summary(arm, course).values()))
+    true = jnp.stack([o.true for o in course.organs.values()])
+    sound = ~jnp.isnan(each).any(0) & (jnp.isfinite(true).all(0) | ~there)
+    counts = there & sound & jnp.isfinite(each)
+    total, weight = (x.reshape(len(each), -1, size).sum(-1) for x in (jnp.where(counts, each, 0.0), counts))
+    return jnp.where(rare & (weight == 0), jnp.nan, total / jnp.maximum(weight, 1)).T, sound
 
 
 def names(arm):
@@ -134,4 +139,4 @@ _DOSES = {
     "discontinued_ae": lambda d, *_: d.stopped >= 0,
 }
 
-__all__ = ["FIRST", "Numbers", "courses", "names", "numbers", "rows", "statistics", "summary"]
+__all__ = ["FIRST", "Numbers", "courses", "means", "names", "numbers", "rows", "statistics", "summary"]

@@ -33,7 +33,7 @@ def logistic(features, y, linear):
         bread = (features * weight[:, None]).T @ features + penalty * weight.mean()
         step = np.linalg.solve(bread, features.T @ (y - mu) - penalty * weight.mean() @ beta)
         beta = beta + step * min(1.0, 3.0 / max(np.abs(features @ step).max(), 1e-9))
-        if np.abs(step).max() < 1e-6:
+        if np.abs(features @ step).max() < 1e-3:
             break
     mu = _expit(features @ beta)
     residual = (y - mu) / np.sqrt(np.maximum(mu * (1 - mu), 1e-7))

@@ -22,7 +22,7 @@ from ..model import names, parameters
 from . import simulate
 
 # Points of each round; the surrogate is fitted to the last two.
-ROUNDS = (768, 1024, 1536, 2048)
+ROUNDS = (512, 768, 1024, 1536)
 FIRST, STRETCH = 0.7, 1.3
 # At so many points, the mode first, the simulator is asked for one batch of replicates each.
 PROBES = 10

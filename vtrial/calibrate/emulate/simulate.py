@@ -85,8 +85,12 @@ def _joint(trial, rows):
 def _sized(arm, rows):
     """An arm with as many patients as are simulated."""
     n, counted = arm.randomised, all(targets.is_count(r) for r in rows)
-    size = min(max(n, FEW if n <= SMALL else LEAST) if counted else n, MOST)
+    size = min(_most(n) if counted else n, MOST)
     return arm if size == n else replace(arm, n=size, assigned=size)
+
+
+def _most(n):
+    return max(n, FEW if n <= SMALL else LEAST)
 
 
 def _course(problem, trial, arm, rows):
@@ -96,7 +100,7 @@ def _course(problem, trial, arm, rows):
         where = problem.path, "roles.fit", f"{row.trial}/{row.id}: {row.endpoint} is not modelled"
         raise bad(*where, line_of(problem.path, "roles.fit"))
     s = setting(trial, arm, PLATELETS)
-    told = [replace(r, n=max(r.n, LEAST)) if targets.is_count(r) else r for r in rows]
+    told = [replace(r, n=_most(r.n)) if targets.is_count(r) else r for r in rows]
 
     def run(values, key, first, count):
         mine, key = values.get(s.fx.path, {}), jax.random.fold_in(key, first)

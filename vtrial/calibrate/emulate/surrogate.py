@@ -52,7 +52,7 @@ class Surrogate:
         at, out = np.asarray(self.predict(scores)), []
         for i, (b, f) in enumerate(zip(self.bases, self.fits, strict=True)):
             x = b(np.asarray(scores))
-            own = np.einsum("pf,fg,pg->p", x, f.covariance, x).mean() + self.spare[i]
+            own = ((x @ f.covariance) * x).sum(1).mean() + self.spare[i]
             out.append(np.sqrt(own) * np.abs(self._slope(i, at[:, i])).mean())
         return np.array(out)
 

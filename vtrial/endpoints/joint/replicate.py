@@ -68,8 +68,8 @@ def _compiled(trial, plans, wanted):
     looks = sorted({outcome_rows.look(r, trial) for r in told})
 
     def run(numbers, values, places, key, index):
-        of = {p.arm: _patients(p, n, values, places, key, index) for p, n in zip(plans, numbers, strict=True)}
-        spread = {p.arm: _spread(values, p.setting.n) for p in plans}
+        of = {p.arm: patients_of(p, n, values, places, key, index) for p, n in zip(plans, numbers, strict=True)}
+        own = {p.arm: spread(values, p.setting.n) for p in plans}
         settings = [p.setting for p in plans]
         dealt = {a: (p.tumour, p.known) for a, p in of.items()}
         days = {c: outcomes.day_of(trial, c, settings, dealt, len(index)) for c in dict.fromkeys(c for _, c in looks)}
@@ -82,7 +82,7 @@ def _compiled(trial, plans, wanted):
                 stats.append(outcome_rows.hard(r, trial, pairs, memo))
                 widths.append(outcome_rows.width(r, trial, pairs, memo))
             else:
-                stats.append(rows.statistic(r, [_read(r, trial, by_arm[a], of[a], spread[a]) for a in r.arms]))
+                stats.append(rows.statistic(r, [_read(r, trial, by_arm[a], of[a], own[a]) for a in r.arms]))
                 widths.append(jnp.full(len(index), jnp.nan))
         failed = sum((~_sound(p)).reshape(len(index), -1).sum(1) for p in of.values())
         return jnp.stack(stats + widths, 1), failed
@@ -90,13 +90,13 @@ def _compiled(trial, plans, wanted):
     return jax.jit(run)
 
 
-def _patients(plan, numbers, values, places, key, index):
+def patients_of(plan, numbers, values, places, key, index):
     """The patients of an arm in some replicates, (replicate x subject,)."""
     keys, ids = flat(arm_key(key, plan.setting), index, plan.setting.n)
-    return patients(plan, numbers, _spread(values, plan.setting.n), flat(places, index, plan.setting.n)[0], keys, ids)
+    return patients(plan, numbers, spread(values, plan.setting.n), flat(places, index, plan.setting.n)[0], keys, ids)
 
 
-def _spread(values, size):
+def spread(values, size):
     """Card path -> name -> (replicate x subject,)."""
     out = {}
     for (path, name), v in values.items():
@@ -120,4 +120,4 @@ def _read(row, trial, plan, p, values):
     return value.reshape(-1, n), (counts & joined & _sound(p)).reshape(-1, n) & treated
 
 
-__all__ = ["CHUNK", "statistics", "unmodelled"]
+__all__ = ["CHUNK", "patients_of", "spread", "statistics", "unmodelled"]

@@ -41,12 +41,12 @@ def statistics(trial, made, values, key, *, replicates, tick=lambda n: None):
     values : dict
         Card path -> replacements, each (replicate,) or scalar.
     """
-    names, rows = zip(*_rows(trial, made), strict=True)
-    found = replicate.statistics(trial, made, list(rows), values, key, replicates=replicates, tick=tick)
+    names, wanted = zip(*rows(trial, made), strict=True)
+    found = replicate.statistics(trial, made, list(wanted), values, key, replicates=replicates, tick=tick)
     return dict(zip(names, found["rows"].T, strict=True)), found["failed"]
 
 
-def _rows(trial, made):
+def rows(trial, made):
     for arm, s in made.items():
         for name, endpoint, statistic in OF_ARM:
             yield (arm, name), _row(trial, arm, endpoint, statistic, s.n)
@@ -90,4 +90,4 @@ def contrasts(made, found):
         yield {"a": a, "b": b, **ratios, "p_better": better}
 
 
-__all__ = ["OF_ARM", "contrasts", "settings", "statistics"]
+__all__ = ["OF_ARM", "contrasts", "rows", "settings", "statistics"]
