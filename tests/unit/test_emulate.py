@@ -1,0 +1,111 @@
+"""Surrogates: their regressions find what made the data, their features say what they should, targets read what was printed."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import binom, multinomial
+
+from vtrial.calibrate import blocks, targets
+from vtrial.calibrate.emulate import basis, regress
+from vtrial.calibrate.model import names, parameters
+from vtrial.library import problems
+from vtrial.library.free import Free
+from vtrial.library.trials import Row
+
+HER2 = problems.load("her2-adc")
+
+
+def row(**more):
+    told = {
+        "id": "a", "trial": "t", "arm": "x", "endpoint": "ild_any", "statistic": "share", "relation": "=", "value": 0.1,
+        "lower": None, "upper": None, "level": None, "n": 100, "unit": "fraction", "definition": (), "table": "",
+        "rounding": 0.005, "reading_sd": 0.0, "source": "", "confidence": "retrieved", "cut": "",
+    }  # fmt: skip
+    return Row(**(told | more))
+
+
+@pytest.mark.parametrize("n", [20, 400])
+def test_logistic_finds_the_curve_whatever_the_number_of_patients(n):
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(3000, 2))
+    features = np.column_stack([np.ones(3000), x, x[:, 0] ** 2, x[:, 0] * x[:, 1]])
+    beta = np.array([-1.0, 0.7, -0.4, 0.2, 0.3])
+    y = rng.binomial(n, 1 / (1 + np.exp(-features @ beta))) / n
+    fit = regress.logistic(features, y, 3)
+    off = (fit.beta - beta) / np.sqrt(np.diag(fit.covariance))
+    assert np.abs(off).max() < 4
+    # the residual's spread is that of a share of n
+    assert fit.residual.var() == pytest.approx(1 / n, rel=0.15)
+
+
+def test_straight_does_not_follow_a_few_far_points():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(1000, 1))
+    features = np.column_stack([np.ones(1000), x, x**2])
+    y = features @ np.array([2.0, 0.5, 0.1]) + 0.1 * rng.normal(size=1000)
+    y[:20] += 30
+    np.testing.assert_allclose(regress.straight(features, y, 2).beta, [2.0, 0.5, 0.1], atol=0.03)
+
+
+def test_features_are_one_scores_and_products_of_the_own_block():
+    of = basis.Basis(use=(2, 0), first=(0, 0, 1), second=(0, 1, 1))
+    np.testing.assert_allclose(of(np.array([3.0, 9.0, 2.0])), [1, 2, 3, 4, 6, 9])
+
+
+def test_a_row_hangs_on_its_own_arms_alone():
+    rows = {r.id: r for r in HER2.rows("fit")}
+    reach = lambda name, of: blocks.reaches(HER2, next(f for f in HER2.free if f.name == name), rows[of])  # noqa: E731
+    assert reach("KD_TDM1", "em-orr") and not reach("KD_TDM1", "em-lc-orr") and reach("KD_TDM1", "em-hr-os")
+    assert reach("KG", "em-lc-orr") and not reach("LOW_PLT", "em-plt-lab-any") and reach("LOW_PLT", "em-plt-ae-any")
+    assert blocks.of_row(rows["em-ast-ae-g3plus"]) == ("transaminases",)
+    assert blocks.of_row(rows["db-tx-neu-ae-any"]) == ("neutropenia",) and blocks.of_row(rows["em-dose-delayed"]) == ("other",)
+
+
+def test_a_trials_own_score_moves_its_parameter_alone():
+    order = names(HER2)
+    u = np.zeros(len(order))
+    u[order.index("KG@emilia")] = 2.0
+    values = parameters(HER2, jnp.asarray(u))
+    path = HER2.cards["her2-breast"].path
+    here, there = (float(problems.by_card(HER2, values, t)[path]["theta.KG"]) for t in ("emilia", "destiny-breast03"))
+    kg = next(f for f in HER2.free if f.name == "KG")
+    assert there == pytest.approx(kg.median) and here == pytest.approx(kg.median * np.exp(2 * kg.between[0]))
+    i = [f.name for f in HER2.free].index("KG")
+    assert float(basis.scores_of(HER2, values, "emilia")[i]) == pytest.approx(2 * kg.between[0] / kg.log_sd, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        Free("a", "theta.A", 2.0, 0.5, "1", 1.0),
+        Free("a", "theta.A", 2.0, 0.5, "1", 1.0, lower=1.0),
+        Free("a", "theta.A", 0.3, 0.5, "1", 1.0, upper=1.0),
+        Free("a", "theta.A", -0.3, 0.5, "1", 1.0, normal=True),
+    ],
+)
+def test_scores_and_values(f):
+    for score in (-1.7, 0.0, 2.2):
+        assert float(f.score(f.value(score))) == pytest.approx(score, abs=1e-5)
+        assert float(f.moved(f.value(score), 0.4)) == pytest.approx(float(f.value(score + 0.4 / f.slope)), rel=1e-5)
+    assert float(f.value(0.0)) == pytest.approx(f.median)
+
+
+def test_counts_of_one_event_at_two_cuts_are_one_multinomial():
+    early = row(id="e", value=0.10, cut="2021", rounding=0.0005)
+    late = row(id="l", value=0.15, cut="2022", rounding=0.0005)
+    (target,) = targets.gather([early, late])
+    got = float(target.loglik(jnp.array([0.12, 0.2]), 0.0))
+    assert got == pytest.approx(multinomial.logpmf([85, 5, 10], 100, [0.8, 0.08, 0.12]), abs=1e-6)
+
+
+def test_less_than_is_any_smaller_count():
+    (target,) = targets.gather([row(relation="<", value=0.02, rounding=0.0)])
+    assert float(target.loglik(jnp.array([0.03]), 0.0)) == pytest.approx(binom.logcdf(1, 100, 0.03), abs=1e-6)
+
+
+def test_a_surrogates_error_widens_its_target():
+    told = [row(value=0.3, endpoint="orr", statistic="share")]
+    exact, widened = (targets.gather(told, error)[0] for error in (None, np.array([0.5])))
+    at = jnp.array([0.12])  # far off: a prediction that may be off itself is less surprised
+    assert float(widened.loglik(at, 0.0)) > float(exact.loglik(at, 0.0)) + 1
+    assert float(widened.loglik(at, 0.0)) == pytest.approx(float(exact.loglik(at, 0.5)), abs=1e-9)
