@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from . import compare, trial
 from .calibrate import diagnose, inputs, results
 from .errors import unknown
+from .library import trials
 from .library.files import digest, root
+from .library.problems import JOINT
 from .output import write_text
 from .progress import bar
 
@@ -21,6 +24,8 @@ LOG = ("date", "commit", "problem", "posterior_sha256", "trials", "seed", "repli
 def score(problem, names, args, clock):
     """Replays trials of a problem and scores them; writes ``args.out`` where given. Returns the JSON object."""
     names = names or list(problem.trials)
+    if problem.effect == JOINT:
+        problem, names = _with_others(problem, names)
     for name in names:
         if name not in problem.trials:
             raise unknown(problem.path, "trials", name, problem.trials)
@@ -41,6 +46,14 @@ def score(problem, names, args, clock):
     if not args.no_log:
         _log(problem, path, result)
     return compare.finite(result)
+
+
+def _with_others(problem, names):
+    """A joint problem with trials beside its own, on the shelf or a user's, that are predicted from their design alone: its
+    roles say nothing of their rows, which are context. And the trials' own names."""
+    others = {name: trials.load(name) for name in names if name not in problem.trials}
+    known = problem.trials | {t.name: t for t in others.values()}
+    return replace(problem, trials=known), [others[n].name if n in others else n for n in names]
 
 
 def _replay(problem, names, values, args):

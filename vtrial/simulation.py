@@ -1,7 +1,9 @@
 """Simulating a trial, with or without published numbers: its arms under its dose rules, from a posterior or from cards."""
 
 import tomllib
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -17,7 +19,7 @@ from .endpoints.joint import summary as joint
 from .endpoints.outcome import summary
 from .endpoints.people import at_reference
 from .errors import InputError, bad, unknown
-from .library import problems, trials
+from .library import files, problems, trials
 from .progress import bar
 from .trial import by_trial
 
@@ -62,15 +64,15 @@ def simulate(name, wanted=None, changes=(), seed=1, replicates=200, draws=200, t
     made, left_out = _arms(trial, wanted)
     known = _changed(made, [_change(c) for c in changes])
     values, draws = _values(trial, replicates, draws)
-    key, told, plans = jax.random.key(seed), {}, _plans(trial, made)
-    if plans:
-        told, contrasts, failed = _joint(trial, plans, known, values, key, replicates)
-    else:
-        contrasts, failed = _apart(trial, made, known, values, key, replicates, told)
+    key, plans = jax.random.key(seed), _plans(trial, made)
+    # a cohort needs no more than single precision, and takes half the time
+    with jax.enable_x64(False) if plans else nullcontext():
+        run = partial(_joint, trial, plans) if plans else partial(_apart, trial, made)
+        told, contrasts, failed = run(known, values, key, replicates)
+        one, about = _tables(trial, made, plans, known, values, key) if tables else ({}, {})
     found = {"trial": trial.name, "seed": seed, "replicates": replicates, "draws": draws, "arms": told, "contrasts": contrasts}
     assumed = {i: sorted(at_reference(of)) for i, of in made.items()}
     found |= {"not_modelled": left_out, "failed_subjects": failed, "covariates_at_reference": assumed}
-    one, about = _tables(trial, made, plans, known, values, key) if tables else ({}, {})
     return Simulated(found, list(_differences(made, known)), one, about | {"seed": str(seed), "replicate": "0"})
 
 
@@ -130,15 +132,27 @@ def _change(text):
 
 
 def _values(trial, replicates, draws):
-    """Card replacements by card, each (replicate,), from the posteriors of the trial's default problems that have one: of the
-    first that is of everything, else of all of them."""
-    known = [p for p in map(problems.load, trial.default_problems) if (results.folder(p.name) / "posterior.nc").is_file()]
+    """Card replacements by card, each (replicate,), from the posteriors of the trial's default problems, or of those on the
+    shelf that are of its tumour with everything else: of the first that is of everything, else of all of them."""
+    known = [p for p in map(problems.load, trial.default_problems or _of_everything(trial)) if _has_posterior(p.name)]
     known = [p for p in known if p.effect == problems.JOINT][:1] or known
     out = {}
     for problem in known:
         drawn, _ = results.draws(results.read(results.folder(problem.name) / "posterior.nc"), draws)
         out |= by_trial(problem, {k: v[np.arange(replicates) % draws] for k, v in drawn.items()}, trial.name, replicates)
     return out, draws if known else 0
+
+
+def _of_everything(trial):
+    """Names of joint problems on the shelf that have a posterior of a trial's tumour."""
+    for name in files.names("problems") if trial.tumour else ():
+        data = files.read_toml(files.locate("problems", name))
+        if data.get("effect") == problems.JOINT and data.get("tumour") == trial.tumour:
+            yield name
+
+
+def _has_posterior(problem):
+    return (results.folder(problem) / "posterior.nc").is_file()
 
 
 def _told(of, stats):
@@ -175,19 +189,19 @@ def _joint(trial, plans, known, values, key, replicates):
     return told, _add_outcomes(trial, {i: p.setting for i, p in plans.items()}, told, found), failed
 
 
-def _apart(trial, made, known, values, key, replicates, told):
-    """Fills what is told of arms whose doses follow the trial's own time on treatment; returns contrasts and failed."""
-    failed = 0
+def _apart(trial, made, known, values, key, replicates):
+    """The same of arms whose doses follow the trial's own time on treatment."""
+    told, failed = {}, 0
     with bar("simulating", len(made) * replicates) as tick:
         for i, of in made.items():
             stats, lost = protocol.statistics(of, known[i], values, key, replicates=replicates, tick=tick)
             told[i], failed = _told(of, stats), failed + lost
     settings, _ = summary.settings(trial, list(made))
     if not settings:
-        return [], failed
+        return told, [], failed
     with bar("progression and survival", len(settings) * replicates) as tick:
         stats, lost = summary.statistics(trial, settings, values, key, replicates=replicates, tick=tick)
-    return _add_outcomes(trial, settings, told, stats), failed + lost
+    return told, _add_outcomes(trial, settings, told, stats), failed + lost
 
 
 def _add_outcomes(trial, made, told, stats):

@@ -30,6 +30,10 @@ class Bound:
         """Nothing is left to be done before the mode."""
         return self
 
+    def checked(self, *_):
+        """The prediction is its own: there is nothing to weigh draws by."""
+        return {}
+
     def predict(self, values):
         wanted = internal(self.problem.free, values)
         return single(smooth.predictor(self.settings, self.rows, self.cohort, calm))(wanted)

@@ -8,7 +8,7 @@ from scipy.linalg import block_diag
 
 from ..library.problems import Problem
 from . import targets
-from .emulate import basis, rounds, simulate, surrogate
+from .emulate import basis, importance, rounds, simulate, surrogate
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,10 @@ class Emulated:
     def prepared(self, checkpoint, plan):
         """The problem with surrogates trained about its posterior."""
         return rounds.train(self, checkpoint, plan)
+
+    def checked(self, draws, covariances, checkpoint, plan):
+        """What a second surrogate says of draws (draw, parameter) of scores by this one."""
+        return importance.weighed(self, draws, covariances, checkpoint / "importance", plan["seed"])
 
 
 def bind(problem):

@@ -34,6 +34,10 @@ class Outcomes:
         """Nothing is left to be done before the mode."""
         return self
 
+    def checked(self, *_):
+        """The prediction is its own: there is nothing to weigh draws by."""
+        return {}
+
     def predict(self, values):
         return single(self._predict)(by_card(self.problem, values))
 

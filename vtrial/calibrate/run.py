@@ -54,6 +54,8 @@ def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resu
         shape, step = _pilots(bound, plan, mode, covariances, checkpoint)
     with _timed(seconds, "chains"):
         u, stats = _chains("sampling", bound, shape, covariances, checkpoint / "chains", plan, step)
+    with _timed(seconds, "check"):
+        begun |= {"importance": bound.checked(u.reshape(-1, u.shape[-1]), covariances, checkpoint, plan)}
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.keep(out, checkpoint / TRAINING)
