@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
-from vtrial.calibrate import blocks, targets
+from vtrial.calibrate import blocks, stacked, targets
 from vtrial.calibrate.emulate import basis, regress
 from vtrial.calibrate.model import names, parameters
 from vtrial.library import problems
@@ -109,3 +109,13 @@ def test_a_surrogates_error_widens_its_target():
     at = jnp.array([0.12])  # far off: a prediction that may be off itself is less surprised
     assert float(widened.loglik(at, 0.0)) > float(exact.loglik(at, 0.0)) + 1
     assert float(widened.loglik(at, 0.0)) == pytest.approx(float(exact.loglik(at, 0.5)), abs=1e-9)
+
+
+def test_targets_side_by_side_are_what_they_are_one_by_one():
+    told = [row(id=str(i), value=v, n=n) for i, (v, n) in enumerate([(0.1, 100), (0.3, 57), (0.0, 20)])]
+    grades = (("any", 0.5), ("grade3", 0.1), ("grade4", 0.02))
+    table = [row(id=f"t{g}", endpoint=f"alt_lab_{g}", value=v, table="a") for g, v in grades]
+    fitted = targets.gather([*told, *table], np.full(6, 0.1))
+    predicted = jnp.array([0.12, 0.25, 0.02, 0.45, 0.12, 0.03])
+    got = stacked.logliks(fitted, stacked.stacks(fitted), predicted, 0.2, {})
+    np.testing.assert_allclose(got, [t.loglik(predicted, 0.2) for t in fitted], rtol=1e-9)

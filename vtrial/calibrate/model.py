@@ -11,6 +11,7 @@ from jax.scipy.special import ndtr, ndtri
 
 from ..library.free import AT, BETWEEN
 from .blocks import touched
+from .stacked import logliks, stacks
 from .targets import shifted
 
 
@@ -23,8 +24,9 @@ def model(bound, targets, covariances):
     scores = jnp.stack([numpyro.sample(f"score_{name}", dist.Normal()) for name in order])
     values = {k: numpyro.deterministic(k, v) for k, v in parameters(bound.problem, scores).items()}
     predicted = shifted(bound.rows, bound.predict(values), covariances.get("shift"))
-    for target in targets:
-        numpyro.factor(target.name, target.loglik(predicted, values.get(bound.problem.discrepancy[0], 0.0), covariances))
+    tau = values.get(bound.problem.discrepancy[0], 0.0)
+    for target, found in zip(targets, logliks(targets, stacks(targets), predicted, tau, covariances), strict=True):
+        numpyro.factor(target.name, found)
 
 
 def names(problem):

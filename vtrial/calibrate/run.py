@@ -17,7 +17,7 @@ from ..output import write_text, write_whole
 from ..progress import bar, say
 from . import bound as binding
 from . import mode as modes
-from . import results, sample, targets, warp
+from . import results, sample, stacked, targets, warp
 from .emulate.rounds import TRAINING
 from .model import names, parameters
 
@@ -177,11 +177,12 @@ _ARVIZ = {"num_steps": "n_steps", "potential_energy": "lp", "accept_prob": "acce
 def _evaluate(bound, fitted, covariances, posterior):
     """Expected statistics (chain, draw, row) and log-likelihood by target, at every draw, discrepancy integrated out."""
     fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
-    tau = bound.problem.discrepancy[0]
+    tau, known = bound.problem.discrepancy[0], stacked.stacks(fitted)
 
     def one(values):
         predicted = targets.shifted(bound.rows, bound.predict(values), fixed.get("shift"))
-        return predicted, {t.name: t.loglik(predicted, values.get(tau, 0.0), fixed) for t in fitted}
+        found = stacked.logliks(fitted, known, predicted, values.get(tau, 0.0), fixed)
+        return predicted, {t.name: v for t, v in zip(fitted, found, strict=True)}
 
     many = jax.jit(lambda values: jax.lax.map(one, values))
     chains = len(next(iter(posterior.values())))

@@ -16,13 +16,13 @@ from jax.scipy.special import gammaln, logsumexp
 from ..endpoints import TABLE
 from ..endpoints.outcome.rows import SCALES
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-_LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
-_TINY = 1e-12
+NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
+TINY = 1e-12
 
 
 def logit(p):
-    p = jnp.clip(p, _TINY, 1 - _TINY)
+    p = jnp.clip(p, TINY, 1 - TINY)
     return jnp.log(p) - jnp.log1p(-p)
 
 
@@ -48,17 +48,21 @@ class Counts:
 
     def loglik(self, predicted, tau, covariances=None):
         levels = logit(self._levels(predicted))
-        shifted = levels[:, None] + jnp.hypot(tau, self.error) * _NODES
+        shifted = levels[:, None] + jnp.hypot(tau, self.error) * NODES
         p = expit(shifted)
         ones, zeros = jnp.ones_like(p[:1]), jnp.zeros_like(p[:1])
-        cells = jnp.clip(jnp.concatenate([ones, p]) - jnp.concatenate([p, zeros]), _TINY, 1.0)
+        cells = jnp.clip(jnp.concatenate([ones, p]) - jnp.concatenate([p, zeros]), TINY, 1.0)
         ways = gammaln(self.n + 1.0) - gammaln(self.tables + 1.0).sum(1)
         each = ways[:, None] + self.tables @ jnp.log(cells)
-        return logsumexp(logsumexp(each, 0) + _LOG_WEIGHTS)
+        return logsumexp(logsumexp(each, 0) + LOG_WEIGHTS)
+
+    @property
+    def mix(self):
+        """What the levels (level, prediction) are of the predictions: those of a grade table are any, 3 and 4."""
+        return np.array([[1.0, 0, 0], [0, 1, 1], [0, 0, 1]]) if self.graded else np.eye(len(self.at))
 
     def _levels(self, predicted):
-        p = predicted[jnp.array(self.at)]
-        return jnp.stack([p[0], p[1] + p[2], p[2]]) if self.graded else p
+        return self.mix @ predicted[jnp.array(self.at)]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def to_scale(scale, value):
         return value
     if scale == "cloglog":
         return jnp.log(-jnp.log(jnp.clip(value, 1e-6, 1 - 1e-6)))
-    return logit(value) if scale == "logit" else jnp.log(jnp.maximum(value, _TINY))
+    return logit(value) if scale == "logit" else jnp.log(jnp.maximum(value, TINY))
 
 
 def from_scale(scale, x):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...progress import say
-from .. import targets
+from .. import stacked, targets
 from ..model import names, parameters
 from . import rounds
 
@@ -63,10 +63,12 @@ def _loglik(bound, draws, covariances):
     """Log-likelihood of all targets at scores (draw, parameter)."""
     fitted, fixed = targets.gather(bound.rows, bound.error), {k: jnp.asarray(v) for k, v in covariances.items()}
 
+    known = stacked.stacks(fitted)
+
     def one(u):
         values = parameters(bound.problem, u)
         tau = values.get(bound.problem.discrepancy[0], 0.0)
-        return sum(t.loglik(bound.predict(values), tau, fixed) for t in fitted)
+        return sum(stacked.logliks(fitted, known, bound.predict(values), tau, fixed))
 
     return jax.jit(lambda all_: jax.lax.map(one, all_, batch_size=16))(jnp.asarray(draws))
 
