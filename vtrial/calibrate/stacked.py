@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln, logsumexp
+from jax.scipy.special import logsumexp
+from scipy.special import gammaln
 
 from .targets import LOG_WEIGHTS, NODES, TINY, Counts, expit, logit
 
@@ -38,7 +39,7 @@ def _stack(fitted, index):
     mine = [fitted[i] for i in index]
     most = max(len(t.tables) for t in mine)
     tables = np.stack([np.pad(t.tables, ((0, most - len(t.tables)), (0, 0))) for t in mine]).astype(float)
-    ways = np.asarray(gammaln(tables.sum(-1) + 1.0) - gammaln(tables + 1.0).sum(-1))
+    ways = gammaln(tables.sum(-1) + 1.0) - gammaln(tables + 1.0).sum(-1)
     there = np.arange(most) < np.array([len(t.tables) for t in mine])[:, None]
     mix = np.stack([t.mix for t in mine])
     error = np.array([t.error for t in mine])

@@ -16,7 +16,7 @@ def frame(arm):
     return Frame(effects, tuple(p.pack for p in arm.parts), arm.every, arm.scale)
 
 
-def people(arm, frame, shares, values, keys, subjects, days, known=None):
+def people(arm, frame, shares, values, keys, subjects, days, known=None, kinetics=None):
     """The `People` of an arm.
 
     Parameters
@@ -35,17 +35,20 @@ def people(arm, frame, shares, values, keys, subjects, days, known=None):
         Length of the course.
     known : dict, optional
         Scores of covariates, (subject,) each, that are dealt elsewhere.
+    kinetics : dict, optional
+        Scores and covariates, (subject,) each, that the first drug is cleared by in place of the subject's own.
     """
     scores = _scores(arm, keys, subjects, days)
     scores |= {name: score for name, score in (known or {}).items() if name in arm.population.marginals}
     covs = population.with_surface(at_reference(arm) | population.covariates(arm.population, scores))
-    kinetics = [_modes(p, scores, covs, _prefix(arm, i)) for i, p in enumerate(arm.parts)]
-    paces = tuple(pkmodes.pace(m, 1.0, p.infusion) for m, p in zip(kinetics, arm.parts, strict=True))
+    own = [kinetics or {}, *({} for _ in arm.parts[1:])]
+    modes = [_modes(p, scores | k, covs | k, _prefix(arm, i)) for i, (p, k) in enumerate(zip(arm.parts, own, strict=True))]
+    paces = tuple(pkmodes.pace(m, 1.0, p.infusion) for m, p in zip(modes, arm.parts, strict=True))
     effects = [_effect(e, scores, covs, values.get(e.card.path, {}), _prefix(arm, e.part)) for e in arm.effects]
     steps, starts = [], []
     for e, q in zip(arm.effects, effects, strict=True):
         fx = toxicity.STRUCTURES[e.card.structure]
-        steps.append(fx.prepare(q, kinetics[e.part], 1.0, arm.parts[e.part].infusion))
+        steps.append(fx.prepare(q, modes[e.part], 1.0, arm.parts[e.part].infusion))
         starts.append(fx.start(q))
     sigma, noise, baseline = _measured(arm, effects, values, keys, subjects)
     mg = tuple(population.per_unit(p.unit, covs) for p in arm.parts)

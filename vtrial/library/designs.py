@@ -70,13 +70,15 @@ class Scans:
 
 @dataclass(frozen=True)
 class Response:
-    """RECIST ``version``, whose reading is the primary one, the share of patients with ``measurable`` disease, and the
-    ``agreement`` of assessors: the correlation of their errors on one sum."""
+    """RECIST ``version``, whose reading is the primary one, the share of patients with ``measurable`` disease, the
+    ``agreement`` of assessors: the correlation of their errors on one sum, and of those whose target lesions are gone the share
+    in whom all others are gone too, so that the response is ``complete`` (None: all)."""
 
     version: str
     assessor: str
     measurable: float
     agreement: float = 0.0
+    complete: float | None = None
 
     def patients(self, n):
         """How many of ``n`` have measurable disease."""
@@ -266,14 +268,15 @@ def _scans(sheet, table):
 def _response(sheet, table, assessors):
     where = "response"
     sheet.source(table, where)
-    if not sheet.keys(table, where, ("version", "assessor", "measurable"), {*SOURCED, "agreement"}):
+    if not sheet.keys(table, where, ("version", "assessor", "measurable"), {*SOURCED, "agreement", "complete"}):
         return Response("", "", math.nan)
     sheet.choice(table["version"], f"{where}.version", tuple(read_toml(root() / RECIST)))
     if sheet.choice(table["assessor"], f"{where}.assessor", ASSESSORS) and table["assessor"] not in assessors:
         sheet.fault(f"{where}.assessor", f"[assessor.{table['assessor']}] is missing; its error is needed")
     measurable = _between(sheet, table, where, "measurable", "1", 0, 1)
     agreement = _between(sheet, table, where, "agreement", "1", 0, 1) if "agreement" in table else 0.0
-    return Response(table["version"], table["assessor"], measurable, agreement)
+    complete = _between(sheet, table, where, "complete", "1", 0, 1) if "complete" in table else None
+    return Response(table["version"], table["assessor"], measurable, agreement, complete)
 
 
 def _errors(sheet, table):

@@ -9,7 +9,7 @@ import numpy as np
 # What explains a number and does not enter one.
 WORDS = ("title", "source", "at", "why", "confidence", "conflict", "alternative", "alternatives")
 # Choices that count only where they are made, so that a new one makes no old result stale.
-CHOICES = ("played",)
+CHOICES = ("played", "complete")
 
 
 def of(content):
@@ -21,7 +21,7 @@ def _bare(content):
     if is_dataclass(content):
         content = asdict(content)
     if isinstance(content, dict):
-        return {str(k): _bare(v) for k, v in content.items() if k not in WORDS and not (k in CHOICES and v is False)}
+        return {str(k): _bare(v) for k, v in content.items() if k not in WORDS and not (k in CHOICES and v in (False, None))}
     if isinstance(content, (list, tuple)):
         return [_bare(v) for v in content]
     return content.tolist() if isinstance(content, np.ndarray) else content

@@ -2,16 +2,18 @@
 
 A patient is the same one in both halves: covariates, kinetics and luck are dealt by identity. The doses that organs allow are
 found first, as if nobody progressed; by these the tumour is killed, and seen at scans; treatment then ends on the day of
-progression, death or loss, and what was given until then is what the organs allowed before.
+progression (but for those whom the trial treats beyond it), death or loss, and what was given until then is what the organs
+allowed before.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtr
 
 from ...conduct import protocol
-from ...population import with_surface
+from ...population import deal_each, with_surface
 from ..outcome import hard
 from ..people import frame, people
 
@@ -31,7 +33,7 @@ class Patients(NamedTuple):
     treated: tuple
 
 
-def patients(plan, numbers, values, places, keys, ids, keep=False) -> Patients:
+def patients(plan, numbers, values, places, keys, ids, keep=False, kinetics=None) -> Patients:
     """The `Patients` of an arm.
 
     Parameters
@@ -47,17 +49,22 @@ def patients(plan, numbers, values, places, keys, ids, keep=False) -> Patients:
         Identities within the replicate, from 0.
     keep : bool
         Keep the course whole, day by day.
+    kinetics : dict, optional
+        Scores and covariates, (subject,) each, that the first drug is cleared by in place of the patient's own.
     """
     s, of = plan.setting, frame(plan.course)
     scores = hard.dealt(s, places, keys, ids)
-    everyone = people(plan.course, of, None, values, keys, ids, plan.days, scores)
+    everyone = people(plan.course, of, None, values, keys, ids, plan.days, scores, kinetics)
+
+    # who is treated beyond progression is so until death or loss
+    beyond = ndtr(deal_each(keys, ids, ["beyond"])["beyond"]) < s.design.dropout.past_progression
 
     def once(ends, until):
         who = everyone._replace(ends=ends, until=until)
         course = protocol.follow(of, numbers.protocol, who, plan.days, keep, plan.windows)
-        tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, course))
+        tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, course), kinetics)
         followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
-        over = jnp.minimum(jnp.minimum(tumour.progressed, tumour.death), followed)
+        over = jnp.minimum(jnp.minimum(jnp.where(beyond, jnp.inf, tumour.progressed), tumour.death), followed)
         until = jnp.minimum(hard.followed(tumour, plan.closed), followed)
         made = tumour, course, with_surface(known), who.tells, who.baseline, followed, _treated(plan, course, over)
         return over, until, Patients(*made)

@@ -37,7 +37,7 @@ class Subjects(NamedTuple):
     progressed: jnp.ndarray
 
 
-def subjects(s, values, places, keys, ids, taken=1.0) -> tuple:
+def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
     """The `Subjects` of an arm.
 
     Parameters
@@ -51,6 +51,8 @@ def subjects(s, values, places, keys, ids, taken=1.0) -> tuple:
         Identities within the replicate, from 0.
     taken : (interval, subject), optional
         Share of the planned doses that is given between scans: a dose left out takes its part of the exposure with it.
+    kinetics : dict, optional
+        Scores and covariates, (subject,) each, that the drug is cleared by in place of the subject's own.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def subjects(s, values, places, keys, ids, taken=1.0) -> tuple:
     """
     scores = dealt(s, places, keys, ids)
     covs = settings.covariates(s, scores)
-    path = settings.paths(s, taken * settings.kinetics(s, scores, covs), scores, covs, values)
+    cleared = settings.kinetics(s, scores | (kinetics or {}), covs | (kinetics or {}))
+    path = settings.paths(s, taken * cleared, scores, covs, values)
     days = s.edges[1:, None] + s.design.scans.scatter * jnp.clip(_each(scores, "slip", s), -SLIP, SLIP)
     out = Subjects(
         joined=enrolment.day(s.design.enrolment, ndtr(scores["joins"])),
@@ -97,7 +100,7 @@ def dealt(s, places, keys, ids):
     # whoever is assigned to an arm is someone before: all that describes him belongs to his place
     known = list(s.population.marginals) if how.played else [x.of for x in how.strata if x.of in s.population.marginals]
     own = [n for n in settings.names(s) if n not in known]
-    own += ["death", "gone", "lesion", "after", "crosses"]
+    own += ["death", "gone", "lesion", "after", "crosses", "other lesions"]
     own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
     own += [f"{who}.{k}" for who in ("image", *dict(s.design.errors)) for k in range(count + 1)]
     shared = ["joins", *known]
@@ -137,7 +140,12 @@ def assessed(s, of: Subjects, scores, assessor, until):
     censored."""
     baseline, sums = readings(s, of, scores, assessor)
     known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
-    return recist.history(s.rules, baseline, of.days, sums, of.new, of.made, **known)
+    state, overall = recist.history(s.rules, baseline, of.days, sums, of.new, of.made, **known)
+    if (share := s.design.response.complete) is None:
+        return state, overall
+    # other lesions that stay make a response partial, whatever becomes of the target lesions
+    partly = lambda x: jnp.where((x == recist.CR) & (ndtr(scores["other lesions"]) >= share), recist.PR, x)  # noqa: E731
+    return state._replace(bor=partly(state.bor), best=partly(state.best)), partly(overall)
 
 
 def followed(of: Subjects, cut):
