@@ -1,5 +1,6 @@
 """The scripts only call; each is run tiny."""
 
+import json
 import subprocess
 import sys
 
@@ -33,6 +34,16 @@ def test_diagnose_needs_only_arviz(tmp_path):
 def test_scripts_are_thin(name):
     assert len((SCRIPTS / name).read_text().splitlines()) < 10
     assert "usage: vtrial" in run(name, "--help")
+
+
+def test_exposure_and_prognosis():
+    words = ("emilia", "--problem", "efficacy-emilia", "--draws", 2, "--patients", 990, "--every-dose")
+    *table, last = run("exposure_prognosis.py", *words).splitlines()
+    found = json.loads(last)
+    assert found["links"] == ["SLD"] and found["draws"] == 2 and len(found["posterior_sha256"]) == 64
+    assert "SLD" in table[1] and "shrinks" in table[2]
+    for dealing in ("clearance", "links"):
+        assert set(found[dealing]["shrinks"]) == {"median", "low", "high", "cohort_error"}
 
 
 @pytest.mark.slow

@@ -43,14 +43,20 @@ class Warp(NamedTuple):
         return (self.m + self.s * jnp.stack(x))[back]
 
 
+class Straight(NamedTuple):
+    """The linear map of a normal approximation: its mean ``m`` (parameter,) and a ``root`` of its covariance."""
+
+    m: np.ndarray
+    root: np.ndarray
+
+    def __call__(self, z):
+        """Scores (parameter,) at the coordinates ``z`` (parameter,)."""
+        return self.m + self.root @ z
+
+
 def straight(mean, covariance):
-    """The linear map of a normal approximation."""
-    root = np.linalg.cholesky(covariance)
-    s, n = np.sqrt(np.diag(covariance)), len(mean)
-    # the rows of the root say x_i in z; the map wants it in x_1 .. x_i-1
-    lower = root / s[:, None]
-    q = [np.concatenate([[0.0], np.linalg.solve(lower[:i, :i].T, lower[i, :i]), np.zeros(i * (i + 1) // 2)]) for i in range(n)]
-    return Warp(tuple(range(n)), np.asarray(mean), s, tuple(q), np.diag(lower))
+    """The `Straight` map of a mean and a covariance."""
+    return Straight(np.asarray(mean), np.linalg.cholesky(covariance))
 
 
 def after(draws, covariance):
@@ -95,4 +101,4 @@ def _order(correlation):
     return order
 
 
-__all__ = ["Warp", "after", "fitted", "straight"]
+__all__ = ["Straight", "Warp", "after", "fitted", "straight"]

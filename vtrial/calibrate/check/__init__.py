@@ -1,0 +1,1 @@
+"""What a posterior is put to: calibration to simulated data."""
