@@ -51,7 +51,7 @@ def main():
     drawn, sha256 = values(args, of)
     with bar("following patients", args.draws if args.problem else 1) as tick:
         found = exposure.summary(exposure.contrasts(of, cut, drawn, jax.random.key(args.seed), args.patients, tick))
-    told = vars(args) | {"posterior_sha256": sha256, "links": exposure.links(of.setting)}
+    told = vars(args) | {"posterior_sha256": sha256, "linked_by": exposure.links(of.setting)}
     table(found, told)
     print(json.dumps(told | found))
 
@@ -60,13 +60,18 @@ def table(found, told):
     """One line a dealing."""
     low, high = found["quartiles"]
     print(f"{found['patients']} patients, {found['draws']} draws; trough of cycle 1: quartiles {low:.2f} and {high:.2f} mg/L")
-    print(f"clearance and prognosis both depend on: {', '.join(told['links']) or 'nothing'}")
+    print(f"clearance and prognosis both depend on: {', '.join(told['linked_by']) or 'nothing'}")
     print(f"{'':24}{'hazard ratio (90 %)':26}{'above 1':10}shrinks by (90 %)")
     words = {"as_they_are": "as they are", "clearance": "clearance re-dealt", "links": "only its links re-dealt"}
     for dealing, name in words.items():
         row = found[dealing]
         print(f"{name:24}{_interval(row['hazard_ratio']):26}{row['share_above_1']:<10.3f}", end="")
-        print(f"{_interval(row['shrinks'])}, cohort's error {row['shrinks']['cohort_error']:.2f}" if "shrinks" in row else "")
+        print(_shrinks(row["shrinks"]) if "shrinks" in row else "")
+
+
+def _shrinks(of):
+    error = of["cohort_error"]
+    return _interval(of) + ("" if error is None else f", cohort's error {error:.2f}")
 
 
 def _interval(of):

@@ -176,7 +176,7 @@ def summary(found: Contrasts):
     what it ``shrinks`` by: the part of the log hazard ratio that is gone once exposure says nothing of prognosis.
 
     Intervals hold 90 % of draws. ``cohort_error`` is the standard error of the median (of a hazard ratio's logarithm) for the
-    cohort's being finite: its parts are left out in turn.
+    cohort's being finite: its parts are left out in turn; null where there is one part only.
     """
     out = {d: {"hazard_ratio": _told(found, lambda x, d=d: x[d], np.exp)} for d in DEALINGS}
     for d in DEALINGS:
@@ -197,7 +197,7 @@ def _told(found, of, shown=np.asarray):
     low, middle, high = shown(np.quantile(of(found.log_hr), (0.05, 0.5, 0.95))).tolist()
     parts = np.median(of(found.without), 0)
     error = ((len(parts) - 1) / len(parts) * ((parts - parts.mean()) ** 2).sum()) ** 0.5
-    return {"median": middle, "low": low, "high": high, "cohort_error": float(error)}
+    return {"median": middle, "low": low, "high": high, "cohort_error": float(error) if len(parts) > 1 else None}
 
 
 __all__ = [
