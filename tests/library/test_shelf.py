@@ -455,4 +455,4 @@ def number(card, name):
     kind, *rest = name.split(".")
     if kind == "coefficient":
         return next(e.coefficient for e in card.effects if [e.on, e.of] == rest)
-    return {"theta": card.theta, "sigma": card.sigma}.get(kind, {}).get(rest[0]) or card.sd(rest[0])
+    return card.sd(rest[0]) if kind == "omega" else {"theta": card.theta, "sigma": card.sigma}[kind][rest[0]]

@@ -31,12 +31,15 @@ SPREAD = 1.5
 DEPTH = 6
 
 
-def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9):
+def calibrate(
+    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9, check=True
+):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their
     draws; then the chains themselves, in coordinates and with a step that the pilots found. All are checkpointed under
-    ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. Returns the DataTree and the
+    ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. ``check`` weighs the draws of a
+    joint problem by a second surrogate. Returns the DataTree and the
     seconds each part took.
     """
     out = Path(out or results.folder(problem.name))
@@ -55,7 +58,7 @@ def calibrate(problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resu
     with _timed(seconds, "chains"):
         u, stats = _chains("sampling", bound, shape, covariances, checkpoint / "chains", plan, step)
     with _timed(seconds, "check"):
-        begun |= {"importance": bound.checked(u.reshape(-1, u.shape[-1]), covariances, checkpoint, plan)}
+        begun |= {"importance": bound.checked(u.reshape(-1, u.shape[-1]), covariances, checkpoint, plan) if check else {}}
     with _timed(seconds, "results"):
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.keep(out, checkpoint / TRAINING)
