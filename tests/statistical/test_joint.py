@@ -17,7 +17,7 @@ from vtrial.library import rules, trials
 
 pytestmark = pytest.mark.slow
 J101 = trials.load("j101")
-HORIZON, KEY, N = 500.0, jax.random.key(5), 3
+HORIZON, KEY, N = J101.design.horizon(), jax.random.key(5), 3
 ARM = "tdxd-5.4"
 
 
