@@ -99,11 +99,12 @@ def test_refusals(words, said, capsys):
 
 
 def test_ones_own_trial_needs_no_published_numbers(tmp_path, capsys):
-    """From the cards alone: no posterior, no published.csv."""
+    """From its design alone: no default problem, no published.csv; by the joint posterior of its tumour, or the cards."""
     text = (root() / "calibration" / "trials" / "emilia" / "trial.toml").read_text()
     own = tmp_path / "trial.toml"
     own.write_text(re.sub("default_problem = .*\n", "", text).replace("n = 490", "n = 12"))
     assert main(["simulate", str(own), "--arm", "tdm1", "--replicates", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["draws"] == 0
-    assert found["arms"]["tdm1"]["n"] == 12
+    joint = (root() / "calibration" / "results" / "her2-adc" / "posterior.nc").is_file()
+    assert found["draws"] == (200 if joint else 0)
+    assert found["arms"]["tdm1"]["n"] == 12 and found["arms"]["tdm1"]["pfs_months"]["median"] > 0

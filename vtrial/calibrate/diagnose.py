@@ -9,6 +9,8 @@ from ..output import write_whole
 from ..progress import bar
 from .results import summary
 
+# Of more parameters than this the figures show the worst, of more rows those furthest off.
+FEW, SHOWN, ROWS = 24, 12, 40
 LIMITS = {"max_rhat": 1.01, "min_ess_bulk": 400, "min_ess_tail": 400, "divergences": 0, "ebfmi": 0.3}
 
 
@@ -55,9 +57,17 @@ def table(data):
 
 
 def contraction(data, name):
-    """1 - posterior variance / prior variance of the logarithm: 0 learned nothing, 1 learned all."""
-    prior, posterior = (np.log(np.asarray(data[g][name])).var() for g in ("prior", "posterior"))
+    """1 - posterior variance / prior variance of the logarithm (of what may be negative: of itself): 0 learned nothing, 1
+    learned all."""
+    both = [np.asarray(data[g][name]) for g in ("prior", "posterior")]
+    prior, posterior = (np.log(x).var() if min(b.min() for b in both) > 0 else x.var() for x in both)
     return 1 - posterior / prior
+
+
+def worst(data):
+    """Names of the parameters that figures show: all of a few, of many those that mix worst."""
+    names = list(data["posterior"].data_vars)
+    return names if len(names) <= FEW else list(summary(data)["ess_bulk"].sort_values().index[:SHOWN])
 
 
 def figures(data, out):
@@ -94,19 +104,19 @@ def _figure(plots):
 def _ranks(data):
     import arviz as az
 
-    return _figure(az.plot_rank(data, backend="matplotlib"))
+    return _figure(az.plot_rank(data, var_names=worst(data), backend="matplotlib"))
 
 
 def _traces(data):
     import arviz as az
 
-    return _figure(az.plot_trace(data, backend="matplotlib"))
+    return _figure(az.plot_trace(data, var_names=worst(data), backend="matplotlib"))
 
 
 def _prior_posterior(data):
     import arviz as az
 
-    return _figure(az.plot_prior_posterior(data, backend="matplotlib"))
+    return _figure(az.plot_prior_posterior(data, var_names=worst(data), backend="matplotlib"))
 
 
 def _pairs(data):
@@ -114,20 +124,25 @@ def _pairs(data):
     import arviz as az
 
     names = list(data["posterior"].data_vars)
-    logs = np.log([np.asarray(data["posterior"][n]).reshape(-1) for n in names])
-    worst = np.abs(np.corrcoef(logs) - np.eye(len(names))).max(0)
-    chosen = [names[i] for i in np.argsort(-worst)[:4]]
+    flat = [np.asarray(data["posterior"][n]).reshape(-1) for n in names]
+    logs = np.array([np.log(x) if x.min() > 0 else x for x in flat])
+    most = np.abs(np.corrcoef(logs) - np.eye(len(names))).max(0)
+    chosen = [names[i] for i in np.argsort(-most)[:4]]
     return _figure(az.plot_pair(data, var_names=chosen, backend="matplotlib"))
 
 
 def _predictive(data):
-    """Expected statistic of each fit row over the posterior, and what was published (counts as shares)."""
+    """Expected statistic of each fit row over the posterior, and what was published (counts as shares); of many rows those
+    furthest off."""
     import matplotlib.pyplot as plt
 
     expected = np.asarray(data["posterior_predictive"]["expected"])
     expected = expected.reshape(-1, expected.shape[-1])
     published = np.asarray(data["observed_data"]["published"])
-    names = [str(r) for r in data["posterior_predictive"]["row"].values]
+    off = np.abs(published - expected.mean(0)) / np.maximum(expected.std(0), 1e-12)
+    shown = np.sort(np.argsort(-off, kind="stable")[:ROWS])
+    names = [str(data["posterior_predictive"]["row"].values[i]) for i in shown]
+    expected, published = expected[:, shown], published[shown]
     figure, axes = plt.subplots(len(names), 1, figsize=(7, 0.8 * len(names)), constrained_layout=True)
     for axis, draws, value, name in zip(axes, expected.T, published, names, strict=True):
         axis.hist(draws, bins=60, color="0.6")

@@ -66,13 +66,21 @@ def patients(plan, numbers, values, places, keys, ids, keep=False, kinetics=None
         followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
         over = jnp.minimum(jnp.minimum(jnp.where(beyond, jnp.inf, tumour.progressed), tumour.death), followed)
         until = jnp.minimum(hard.followed(tumour, plan.closed), followed)
-        made = tumour, course, with_surface(known), who.tells, who.baseline, followed, _treated(plan, course, over)
+        made = tumour, course, with_surface(known), who.tells, who.baseline, followed, _treated(plan, course, ends)
         return over, until, Patients(*made)
 
-    # a loop, for the one program of both passes; what is done after progression changes nothing that is seen before it
+    def next_(i, now):
+        over, until, made = once(*now[:2])
+        # the tumour is that of the doses before its progression; what ends with it comes after
+        kept = (now[0], now[1], now[2].tumour, now[2].known, now[2].followed)
+        mine = (over, until, made.tumour, made.known, made.followed)
+        over, until, *seen = jax.tree.map(lambda old, new: jnp.where(i == 0, new, old), kept, mine)
+        return over, until, made._replace(tumour=seen[0], known=seen[1], followed=seen[2])
+
+    # a loop, for the one program of both passes
     never = jnp.full(ids.shape, jnp.inf, scores["death"].dtype)
     empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(once, never, never)[2])
-    return jax.lax.fori_loop(0, 2, lambda _, now: once(*now[:2]), (never, never, empty))[2]
+    return jax.lax.fori_loop(0, 2, next_, (never, never, empty))[2]
 
 
 def _taken(plan, numbers, who, course):
