@@ -32,18 +32,19 @@ DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9, check=True
+    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9, check=True, thin=1
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their
     draws; then the chains themselves, in coordinates and with a step that the pilots found. All are checkpointed under
     ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. ``check`` weighs the draws of a
-    joint problem by a second surrogate. Returns the DataTree and the
+    joint problem by a second surrogate; of each chain every ``thin``-th draw is kept. Returns the DataTree and the
     seconds each part took.
     """
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
+    plan |= {"thin": thin} if thin > 1 else {}
     plan |= {"target_accept": target_accept, "inputs": results.inputs(problem)}
     checkpoint = _checkpoint(out / "checkpoint", plan, resume)
     begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
@@ -57,6 +58,7 @@ def calibrate(
         shape, step = _pilots(bound, plan, mode, covariances, checkpoint)
     with _timed(seconds, "chains"):
         u, stats = _chains("sampling", bound, shape, covariances, checkpoint / "chains", plan, step)
+    u, stats = u[:, ::thin], {k: v[:, ::thin] for k, v in stats.items()}
     with _timed(seconds, "check"):
         begun |= {"importance": bound.checked(u.reshape(-1, u.shape[-1]), covariances, checkpoint, plan) if check else {}}
     with _timed(seconds, "results"):
