@@ -32,7 +32,18 @@ DEPTH = 6
 
 
 def calibrate(
-    problem, *, chains=4, warmup=40, draws=450, seed=1, out=None, resume=False, subjects=None, target_accept=0.9, check=True, thin=1
+    problem,
+    *,
+    chains=4,
+    warmup=40,
+    draws=450,
+    seed=1,
+    out=None,
+    resume=False,
+    subjects=None,
+    target_accept=0.9,
+    check=True,
+    thin=1,
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
