@@ -2,13 +2,11 @@
 #   PYTHON=/path/to/python3.13   the interpreter to use (>= 3.12); otherwise scripts/find-python.sh finds one
 #   PYTEST_ARGS="-m 'not slow'"  passed on to pytest
 #   WORKERS=1                      processes that share the test files
-#   REPLICATES=1000                fresh trials of each that `make replay` simulates
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 OUT   := out/replay
 WORKERS ?= 2
-REPLICATES ?= 400
 # The stamp bears the name of PYTHON, so that asking for another interpreter is not answered by the one already there.
 STAMP := $(VENV)/.installed$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 
@@ -24,8 +22,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 replay: $(STAMP)
-	$(BIN)/vtrial replay --problem her2-adc --replicates $(REPLICATES) --draws $(REPLICATES) --out $(OUT)
+	$(BIN)/vtrial replay --problem platelets-tdm1 --out $(OUT)
 	$(BIN)/vtrial report $(OUT)
+	$(BIN)/vtrial replay emilia --problem efficacy-emilia --out $(OUT)/efficacy
+	$(BIN)/vtrial report $(OUT)/efficacy
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
