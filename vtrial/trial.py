@@ -48,7 +48,10 @@ def replay(problem, names, values, seed, replicates, tick=lambda n: None):
     key = jax.random.key(seed)
     if problem.effect == problems.JOINT:
         costs = [sum(a.n for a in problem.trials[name].arms.values()) for name in names]
-        parts = lanes.spread(costs, lambda i: _joint(problem, names[i], values, key, replicates, tick))
+        if len(names) == 1:
+            parts = [_joint(problem, names[0], values, key, replicates, tick, _shared)]
+        else:
+            parts = lanes.spread(costs, lambda i: _joint(problem, names[i], values, key, replicates, tick))
     else:
         of = _outcomes if problem.effect == problems.EFFICACY else _toxicity
         parts = [of(problem, name, values, key, replicates, tick) for name in names]
@@ -71,21 +74,35 @@ def _toxicity(problem, name, values, key, replicates, tick):
     return out, reasons | {(name, r.id): f"{r.endpoint} is not modelled" for r in others}, {}, failed
 
 
-def _joint(problem, name, values, key, replicates, tick):
+def _joint(problem, name, values, key, replicates, tick, statistics=joint.statistics):
     """Rows that the joint look models, and platelet counts of trials that tell neither scans nor other organs."""
     trial, mine = problem.trials[name], by_trial(problem, values, name, replicates)
     plans = plan.plans(trial, trial.arms, trial.design.horizon())[0] if trial.design else {}
     why = {r: joint.unmodelled(r, trial, plans) if plans else "the trial has no design" for r in trial.rows.values()}
     known = [r for r, text in why.items() if not text]
-    found = {"rows": np.zeros((replicates, 0)), "widths": [], "failed": 0}
+    found = {"rows": np.zeros((replicates, 0)), "widths": np.zeros((replicates, 0)), "failed": 0}
     if known:
         used = {a: p for a, p in plans.items() if any(a in r.arms for r in known)}
-        found = joint.statistics(trial, used, known, mine, key, replicates=replicates, tick=tick)
+        found = statistics(trial, used, known, mine, key, replicates=replicates, tick=tick)
     out = {(name, r.id): found["rows"][:, i] for i, r in enumerate(known)}
-    widths = {(name, r.id): w for r, w in zip(known, found["widths"], strict=True) if np.isfinite(w)}
+    widths = {(name, r.id): w for r, w in zip(known, np.median(found["widths"], 0), strict=True) if np.isfinite(w)}
     counts, failed = _counts(trial, [r for r, text in why.items() if text and r.endpoint in TABLE], mine, key, replicates)
     reasons = {(name, r.id): text for r, text in why.items() if text and (name, r.id) not in counts}
     return out | counts, reasons, widths, found["failed"] + failed
+
+
+def _shared(trial, plans, known, values, key, *, replicates, tick):
+    """`joint.statistics`, the replicates shared between the lanes."""
+    parts = np.array_split(np.arange(replicates), min(len(jax.local_devices()), replicates))
+
+    def run(i):
+        mine = {path: {k: np.broadcast_to(v, replicates)[parts[i]] for k, v in row.items()} for path, row in values.items()}
+        sizes = {"replicates": len(parts[i]), "first": int(parts[i][0])}
+        return joint.statistics(trial, plans, known, mine, key, **sizes, tick=tick)
+
+    found = lanes.spread([len(p) for p in parts], run)
+    rows, widths = (np.concatenate([f[k] for f in found]) for k in ("rows", "widths"))
+    return {"rows": rows, "widths": widths, "failed": sum(f["failed"] for f in found)}
 
 
 def by_trial(problem, values, name, replicates):

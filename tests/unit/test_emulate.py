@@ -119,3 +119,26 @@ def test_targets_side_by_side_are_what_they_are_one_by_one():
     predicted = jnp.array([0.12, 0.25, 0.02, 0.45, 0.12, 0.03])
     got = stacked.logliks(fitted, stacked.stacks(fitted), predicted, 0.2, {})
     np.testing.assert_allclose(got, [t.loglik(predicted, 0.2) for t in fitted], rtol=1e-9)
+
+
+def test_what_hardly_ever_happens_does_not_blur_the_rest():
+    """The error of a rare grade's logit is large and tells nothing: the table's own is about that of the other grades. With one
+    too wide for its nodes the likelihood was a comb of seven spikes, over which no chain walks."""
+    problem = problems.load("her2-adc")
+    rows = [r for r in problem.rows("fit") if r.table == "tdm1-alt-lab"]
+    level = {r.endpoint.rsplit("_", 1)[1]: i for i, r in enumerate(rows)}
+    error = np.full(len(rows), 0.05)
+    error[level["grade4"]] = 3.0
+    (blurred,), (even,) = targets.gather(rows, error), targets.gather(rows, np.full(len(rows), 0.05))
+    assert even.error == pytest.approx(0.05)
+    assert 0.05 < blurred.error < 0.2
+
+    def energy(any_):
+        predicted = np.zeros(len(rows))
+        predicted[level["any"]], predicted[level["grade3"]], predicted[level["grade4"]] = any_, 0.05, 0.002
+        return -float(blurred.loglik(predicted, 0.05))
+
+    # one valley
+    found = np.array([energy(p) for p in np.linspace(0.7, 0.92, 80)])
+    falls = np.diff(found) < 0
+    assert falls[0] and not falls[-1] and (np.diff(falls.astype(int)) != 0).sum() == 1

@@ -26,7 +26,7 @@ class Bound:
     cohort: Cohort
     error = None  # of the prediction: it is exact but for the subjects' number
 
-    def prepared(self, _checkpoint, _plan):
+    def prepared(self, *_):
         """Nothing is left to be done before the mode."""
         return self
 

@@ -1,5 +1,6 @@
 """A joint problem bound to what it needs: the simulator of its trials and, once trained, the surrogate of its fit rows."""
 
+import shutil
 from dataclasses import dataclass, field, replace
 
 import jax.numpy as jnp
@@ -54,9 +55,12 @@ class Emulated:
         error = np.concatenate([p.error(np.asarray(self.scores(job, values))) for job, p in pairs])
         return replace(self, parts=tuple(parts), error=error)
 
-    def prepared(self, checkpoint, plan):
-        """The problem with surrogates trained about its posterior."""
-        return rounds.train(self, checkpoint, plan)
+    def prepared(self, checkpoint, plan, training=None):
+        """The problem with surrogates trained about its posterior, or fitted to what a file of ``training`` holds."""
+        if not training:
+            return rounds.train(self, checkpoint, plan)
+        shutil.copyfile(training, checkpoint / rounds.TRAINING)
+        return rounds.restored(self, training)
 
     def checked(self, draws, covariances, checkpoint, plan):
         """What a second surrogate says of draws (draw, parameter) of scores by this one."""

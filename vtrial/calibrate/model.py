@@ -48,3 +48,18 @@ def parameters(problem, scores):
             out[f"{BETWEEN}{f.name}"] = median * jnp.exp(log_sd * by[f"{BETWEEN}{f.name}"])
     name, width = problem.discrepancy
     return out | ({name: width * ndtri((1 + ndtr(scores[-1])) / 2)} if width else {})
+
+
+def scores(problem, values):
+    """Scores (parameter, ...) from parameter values by name: the inverse of `parameters`."""
+    by, (tau, width) = {f.name: f for f in problem.free}, problem.discrepancy
+    return jnp.stack([_score(by, width, name == tau, name, values[name]) for name in names(problem)])
+
+
+def _score(by, width, discrepancy, name, x):
+    if discrepancy:
+        return ndtri(2 * ndtr(x / width) - 1)
+    if name.startswith(BETWEEN):
+        median, log_sd = by[name.removeprefix(BETWEEN)].between
+        return jnp.log(x / median) / log_sd
+    return by[name].score(x) if name in by else x

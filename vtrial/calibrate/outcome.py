@@ -30,7 +30,7 @@ class Outcomes:
     horizons: dict
     error = None  # of the prediction: what it is off by is in the shift
 
-    def prepared(self, _checkpoint, _plan):
+    def prepared(self, *_):
         """Nothing is left to be done before the mode."""
         return self
 

@@ -44,24 +44,27 @@ def calibrate(
     target_accept=0.9,
     check=True,
     thin=1,
+    training=None,
 ):
     """Samples a problem's posterior and writes posterior.nc, summary.csv and manifest.json into ``out``.
 
     Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their
     draws; then the chains themselves, in coordinates and with a step that the pilots found. All are checkpointed under
     ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. ``check`` weighs the draws of a
-    joint problem by a second surrogate; of each chain every ``thin``-th draw is kept. Returns the DataTree and the
-    seconds each part took.
+    joint problem by a second surrogate; of each chain every ``thin``-th draw is kept; ``training``: a file of an earlier
+    result whose points a joint problem's surrogates are fitted to, instead of new ones. Returns the DataTree and the seconds
+    each part took.
     """
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
     plan |= {"thin": thin} if thin > 1 else {}
+    plan |= {"training": hashlib.sha256(Path(training).read_bytes()).hexdigest()} if training else {}
     plan |= {"target_accept": target_accept, "inputs": results.inputs(problem)}
     checkpoint = _checkpoint(out / "checkpoint", plan, resume)
     begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
     seconds, bound = {}, binding.bind(problem, subjects)
     with _timed(seconds, "training"):
-        bound = bound.prepared(checkpoint, plan)
+        bound = bound.prepared(checkpoint, plan, training)
     fitted = targets.gather(bound.rows, bound.error)
     with _timed(seconds, "mode"):
         mode, covariances = _start(checkpoint, bound, modes.energy(bound, fitted), seed)

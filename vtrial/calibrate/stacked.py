@@ -27,12 +27,12 @@ class Stack(NamedTuple):
 
 
 def stacks(fitted):
-    """The `Stack` s of the count targets among ``fitted``."""
+    """The `Stack` s of the count targets among ``fitted``; one alone stays by itself."""
     sizes = {}
     for i, t in enumerate(fitted):
         if isinstance(t, Counts):
             sizes.setdefault(len(t.at), []).append(i)
-    return [_stack(fitted, index) for index in sizes.values()]
+    return [_stack(fitted, index) for index in sizes.values() if len(index) > 1]
 
 
 def _stack(fitted, index):

@@ -17,6 +17,7 @@ def arguments(parser):
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run: the same draws")
     parser.add_argument("--thin", type=session.positive, default=1, help="keep every so many-th draw (default 1)")
     parser.add_argument("--no-check", dest="check", action="store_false", help="do not weigh a joint problem's draws anew")
+    parser.add_argument("--training", help="training.npz of an earlier result: a joint problem's surrogates without new trials")
     parser.add_argument("--out", help="folder of the results (default: calibration/results/PROBLEM)")
 
 
@@ -26,7 +27,7 @@ def run(args):
     from ..calibrate.run import calibrate
     from ..library import problems
 
-    told = ("chains", "warmup", "draws", "target_accept", "subjects", "seed", "out", "resume", "check", "thin")
+    told = ("chains", "warmup", "draws", "target_accept", "subjects", "seed", "out", "resume", "check", "thin", "training")
     sizes = {k: getattr(args, k) for k in told}
     data, seconds = calibrate(problems.load(args.problem), **sizes)
     found = criteria(data)

@@ -38,8 +38,8 @@ def statistics(trial, plans, wanted, values, key, *, replicates, first=0, tick=l
     Returns
     -------
     dict
-        ``rows`` (replicate, row) in the printed units; ``widths`` (row,): the median width of a 90 % interval of a median in
-        one trial (Brookmeyer and Crowley), NaN for other rows; ``failed``: subjects whose course was not finite.
+        ``rows`` (replicate, row) in the printed units; ``widths`` (replicate, row): of a median, how wide its own 90 %
+        interval is (Brookmeyer and Crowley), NaN for other rows; ``failed``: subjects whose course was not finite.
     """
     run, places = _compiled(trial, tuple(plans.values()), tuple(wanted)), population.stream(key, trial.name)
     numbers = tuple(p.numbers for p in plans.values())
@@ -50,7 +50,7 @@ def statistics(trial, plans, wanted, values, key, *, replicates, first=0, tick=l
     )
     stats, widths = out[:, : len(wanted)], out[:, len(wanted) :]
     printed = np.stack([outcome_rows.units_of(r, stats[:, i]) for i, r in enumerate(wanted)], 1)
-    return {"rows": printed, "widths": np.median(widths, 0), "failed": failed}
+    return {"rows": printed, "widths": widths, "failed": failed}
 
 
 def unmodelled(row, trial, plans):

@@ -1,0 +1,145 @@
+"""Targets and trials left out of a posterior, and other spreads between trials, where the answers are known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from vtrial.calibrate import bound as binding
+from vtrial.calibrate import results, targets
+from vtrial.calibrate.check import left_out, loo, refit, sbc, spread
+from vtrial.calibrate.emulate import rounds
+from vtrial.calibrate.model import names, parameters, scores
+from vtrial.library import problems
+
+FOLDER = Path(__file__).parent / "joint"
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A `refit.Whole` of the reduced problem, calibrated to synthetic trials at prior medians; it has no chains."""
+    bound = rounds.restored(binding.bind(problems.load(FOLDER / "reduced.toml")), FOLDER / "training.npz")
+    at = np.zeros(len(names(bound.problem)))
+    truth = sbc.truths(bound, FOLDER / "truths.npz")
+    k = int(np.abs(truth.u).max(1).argmin())  # of the synthetic trials those nearest to the medians
+    rows = sbc.published(bound, truth, k, 3)
+    bound = replace(bound, work=_told(bound.work, rows))
+    return refit.Whole(bound, targets.gather(rows, bound.error), bound.sampling(parameters(bound.problem, at)), at, at[None])
+
+
+def _told(work, rows):
+    """The same work whose rows were published otherwise."""
+    by = {(r.trial, r.id): r for r in rows}
+    return [replace(job, rows=tuple(by[r.trial, r.id] for r in job.rows)) for job in work]
+
+
+def _all(known):
+    return range(len(known.bound.rows))
+
+
+@pytest.mark.parametrize("name", ["platelets-tdm1", "efficacy-emilia", "her2-adc"])
+def test_scores_are_what_parameters_are_of(name):
+    problem = problems.load(name)
+    u = np.random.default_rng(1).normal(size=(len(names(problem)), 5))
+    assert np.allclose(scores(problem, parameters(problem, jnp.asarray(u))), u, atol=1e-9)
+
+
+def test_without_any_row_the_prior_is_left(known):
+    draws = refit.refitted(known, _all(known))
+    assert np.abs(draws.mean(0)).max() < 4 / np.sqrt(refit.DRAWS)
+    assert np.abs(draws.std(0) - 1).max() < 4 / np.sqrt(2 * refit.DRAWS)
+
+
+def test_what_is_left_is_the_likelihood_of_the_other_rows(known):
+    """Targets of two trials are independent: those of one and those of the other make the whole."""
+    of = left_out.groups(known.problem)
+    assert sorted(i for rows in of.values() for i in rows) == list(_all(known))
+    u = parameters(known.problem, jnp.full(len(names(known.problem)), 0.3))
+    expected, tau = known.bound.predict(u), u[known.problem.discrepancy[0]]
+
+    def loglik(out):
+        fitted, covariances = refit.without(known, set(out))
+        return sum(float(t.loglik(expected, tau, covariances)) for t in fitted)
+
+    assert np.isclose(loglik([]), loglik(of["sbc-a"]) + loglik(of["sbc-b"]), rtol=1e-10)
+
+
+def test_a_normal_row_left_out_leaves_the_margin_of_the_others(known):
+    """Without one of a trial's normal rows its target is the marginal density of the rest."""
+    (target,) = [t for t in known.fitted if isinstance(t, targets.Normal) and t.name == "sbc-a"]
+    fitted, covariances = refit.without(known, {target.at[0]})
+    (part,) = [t for t in fitted if t.name == "sbc-a"]
+    assert part.at == target.at[1:]
+    whole = known.covariances["sbc-a"] + np.diag(target.extra)
+    assert np.allclose(covariances["sbc-a"] + np.diag(part.extra), whole[1:, 1:])
+
+
+def test_a_trial_that_agrees_is_predicted_and_one_that_does_not_is_found(known):
+    rows = left_out.groups(known.problem)["sbc-b"]
+    told = left_out.told(known, "sbc-b", rows)
+    assert [t.row.split("/")[0] for t in told] == ["sbc-b"] * len(rows)
+    assert not any(t.far for t in told)
+    assert all(t.low <= t.median <= t.high for t in told)
+    # the median of progression-free survival at three times what was published
+    at = [i for i in rows if known.bound.rows[i].id == "pfs-median"]
+    wrong = [replace(r, value=3 * r.value) if i in at else r for i, r in enumerate(known.bound.rows)]
+    other = replace(known, bound=replace(known.bound, work=_told(known.bound.work, wrong)))
+    assert [t.row for t in left_out.told(other, "sbc-b", rows) if t.far] == ["sbc-b/pfs-median"]
+
+
+def test_predicted_counts_that_round_to_the_printed_have_their_place():
+    counts = np.random.default_rng(2).binomial(100, 0.3, 20_000)
+    for seen in (20, 30, 38):
+        exact = norm.ppf((counts < seen).mean() + (counts == seen).mean() / 2)
+        assert np.isclose(left_out._of_counts(counts, np.array([seen])), exact)
+    assert left_out._of_counts(counts, np.array([90])) > 4 > -4 > left_out._of_counts(counts, np.array([0]))
+
+
+def test_a_row_is_null_when_nothing_left_tells_of_its_parameters(known):
+    rows = known.bound.rows
+    of = left_out.groups(known.problem)
+    told = {t.row.split("/")[1]: t.null for t in left_out.told(known, "sbc-a", of["sbc-a"])}
+    # sbc-b tells of reported platelets and of delays too
+    assert not any(told.values())
+    both = [i for i, r in enumerate(rows) if "delayed" in r.id]
+    assert all(t.null for t in left_out.told(known, "delays", both))
+
+
+def test_a_wider_spread_between_trials_leaves_the_common_value_less_sure(known):
+    found = {(m.spread, m.parameter): m for m in spread.moved(known)}
+    assert {m.parameter for m in found.values()} == {f.name for f in known.problem.free}
+    assert found["half", "KG"].sd < 1 < found["double", "KG"].sd
+    assert abs(found["double", "KG"].sd - 1) > abs(found["double", "SLOPE"].sd - 1)
+
+
+def test_leaving_out_a_normal_observation_is_exact():
+    """Of the mean of normal observations with a flat prior, the density of each without itself is normal about the mean of
+    the others (Gelman et al., Bayesian Data Analysis, section 7.2)."""
+    import arviz as az
+
+    rng, n = np.random.default_rng(4), 12
+    y = rng.normal(size=n)
+    mean = y.mean() + rng.normal(size=(4, 4000)) / np.sqrt(n)
+    likelihood = {f"t|{i}": norm.logpdf(y[i], mean, 1.0) for i in range(n)}
+    rows, total = loo.table(az.from_dict({"posterior": {"mu": mean}, "log_likelihood": likelihood}))
+    others = (y.sum() - y) / (n - 1)
+    exact = norm.logpdf(y, others, np.sqrt(1 + 1 / (n - 1)))
+    by = {r.target: r for r in rows}
+    assert np.allclose([by[f"t/{i}"].elpd for i in range(n)], exact, atol=0.03)
+    assert np.isclose(total["elpd"], exact.sum(), atol=0.1) and total["far"] == 0
+    moved = np.array([by[f"t/{i}"].moved for i in range(n)])
+    assert np.allclose(moved, (others - y.mean()) * np.sqrt(n), atol=0.1)
+    assert abs(rows[0].moved) == np.abs(moved).max() and rows[0].most == "mu"
+
+
+def test_only_a_joint_result_is_fitted_again(tmp_path):
+    from vtrial.calibrate.check import report
+    from vtrial.errors import InputError
+
+    path = results.folder("platelets-tdm1") / "posterior.nc"
+    with pytest.raises(InputError, match="training points"):
+        report.refits(path, results.read(path), tmp_path)
+    assert not list(tmp_path.iterdir())
