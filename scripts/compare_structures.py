@@ -1,8 +1,8 @@
 """Structures beside each other: ``python scripts/compare_structures.py [--out FOLDER] [platelets] [tumours] [ild]``.
 
 Platelets with and without a drift of the stem pool (platelets-tdm1); tumours that lose the drug's effect with time, by a part
-that never shrinks, by both or by neither (efficacy-emilia); ILD's hazard by a power of exposure, in proportion to it, or without
-it (her2-adc's surrogates). Writes structures.csv and rows.csv.
+that never shrinks, by both or by neither (efficacy-emilia); ILD's hazard by a power of exposure, in proportion to it, or
+without it (her2-adc's surrogates). Writes structures.csv and rows.csv.
 """
 
 import argparse

@@ -64,11 +64,18 @@ def test_quasi_random_error_shrinks_and_is_small():
     _, values = next(places())
     exact = np.asarray(jax.jit(binding.bind(PROBLEM, subjects=4096, scramble=99).predict)(values))
     scale = np.array([targets.deviation(r) for r in binding.bind(PROBLEM).rows])
+
+    def off(n, scramble):
+        return np.asarray(jax.jit(binding.bind(PROBLEM, subjects=n, scramble=scramble).predict)(values)) - exact
+
     worst = {}
-    for n in (128, 256, 512):
-        seeds = [np.asarray(jax.jit(binding.bind(PROBLEM, subjects=n, scramble=s).predict)(values)) for s in range(3)]
-        rms = np.sqrt(np.mean((np.array(seeds) - exact) ** 2, 0)) / scale
+    for n in (128, 512):
+        rms = np.sqrt(np.mean([off(n, s) ** 2 for s in range(3)], 0)) / scale
         worst[n] = rms.max()
         print(f"{n} subjects: error (RMS) over sampling deviation, worst row {rms.max():.3f}, median {np.median(rms):.4f}")
-    assert worst[512] < worst[128]
-    assert worst[512] < 0.25
+    # Sobol's error falls faster than that of independent subjects
+    assert worst[512] < worst[128] / 2
+    # that of the subjects which the posterior rests upon: their scramble was chosen for it (scripts/rank_scrambles.py)
+    own = np.abs(off(PROBLEM.subjects, PROBLEM.scramble)) / scale
+    print(f"the problem's own {PROBLEM.subjects} subjects: worst row {own.max():.3f}, median {np.median(own):.4f}")
+    assert own.max() < 0.25

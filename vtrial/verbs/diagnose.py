@@ -64,7 +64,8 @@ def _print(more):
     from ..calibrate.check import report
 
     loo = more["loo"]
-    print(f"elpd by leaving targets out: {loo['elpd']:.1f} (se {loo['se']:.1f}); Pareto k above 0.7 in {loo['far']}; most moving:")
+    print(f"elpd by leaving targets out: {loo['elpd']:.1f} (se {loo['se']:.1f}), Pareto k above 0.7 in {loo['far']}")
+    print("most moving:")
     for row in loo["influence"]:
         print(f"    {row['target']}: {row['most']} by {row['moved']:+.2f} sd (k {row['k']:.2f})")
     if "fresh" in more:

@@ -66,7 +66,8 @@ def _summary(rows):
 def words(found):
     """The summary of `refits` as lines of text."""
     a = found["normal_approximation"]
-    yield f"normal approximation of everything: mean at most {a['shift']:.2f} sd off, sd {a['least_sd']:.2f} to {a['most_sd']:.2f}"
+    spread = f"sd {a['least_sd']:.2f} to {a['most_sd']:.2f}-fold"
+    yield f"normal approximation of everything: means at most {a['shift']:.2f} sd off, {spread}"
     for name, s in found["left_out"].items():
         informed = s["rows"] - s["null"]
         yield f"without {name}: {s['covered']} of {informed} rows inside 90 %, {s['null']} that nothing else informs"
