@@ -83,6 +83,16 @@ def agreement(known):
     return {"shift": float(shift.max()), "least_sd": float(ratio.min()), "most_sd": float(ratio.max())}
 
 
+def moved(known, other):
+    """How far the mean of a normal approximation is, by another surrogate, from that of ``known``, in its deviations: root mean
+    square over parameters, and the most."""
+    base, more = refitted(known), refitted(other)
+    shift = (more.mean(0) - base.mean(0)) / base.std(0)
+    most = int(np.abs(shift).argmax())
+    root = float(np.sqrt((shift**2).mean()))
+    return {"joined_rms": root, "joined_most": float(shift[most]), "joined_parameter": names(known.problem)[most]}
+
+
 def predicted(known, draws):
     """Expected statistics (draw, row) and the discrepancy's deviation (draw,) at scores (draw, parameter)."""
     values = parameters(known.problem, jnp.asarray(draws).T)
@@ -90,4 +100,4 @@ def predicted(known, draws):
     return np.asarray(expected), np.asarray(values.get(known.problem.discrepancy[0], jnp.zeros(len(draws))))
 
 
-__all__ = ["DRAWS", "Whole", "agreement", "predicted", "refitted", "whole", "without"]
+__all__ = ["DRAWS", "Whole", "agreement", "moved", "predicted", "refitted", "whole", "without"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from ...errors import bad
 from ...library import problems
 from ...output import write_text
-from ..emulate import importance
+from ..emulate import importance, rounds
 from ..emulate.rounds import TRAINING
 from . import left_out, loo, refit, spread
 
@@ -44,9 +44,14 @@ def refits(path, data, out, tick=lambda n, note="": None):
 
 
 def fresh(path, data, out, seed):
-    """Weighs the draws by a second surrogate of fresh trials, whose batches are kept in a folder; raises as `refits`."""
-    known = _whole(path, data)
-    return importance.weighed(known.bound, known.draws, known.covariances, Path(out) / "fresh", seed)
+    """Fresh trials at draws: their weights by a second surrogate, and how far the posterior's mode moves once they join the
+    training points, whose file is then ``out / training.npz``, to calibrate by. Batches are kept in a folder; raises as
+    `refits`.
+    """
+    known, folder, more = _whole(path, data), Path(out) / "fresh", Path(out) / TRAINING
+    weights = importance.weighed(known.bound, known.draws, known.covariances, folder, seed)
+    rounds.joined(Path(path).with_name(TRAINING), more, *importance.fresh(known.bound, known.draws, folder, seed))
+    return weights | refit.moved(known, refit.whole(known.problem, data, more))
 
 
 def _whole(path, data):

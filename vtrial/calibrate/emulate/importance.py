@@ -1,5 +1,7 @@
 """Is the posterior by surrogate that of the simulator? Fresh trials at draws of the posterior itself make a second surrogate,
-in no way that of the first; weights carry the draws over to its posterior, and Pareto's k says whether they can.
+in no way that of the first; weights carry the draws over to its posterior, and Pareto's k says whether they can. Of a hundred
+and more targets they cannot, for each surrogate's noise, a fraction of its target's, adds up: then what fresh trials move, once
+they join the training, tells what that noise is worth.
 
 Vehtari, Simpson, Gelman, Yao and Gabry, J Mach Learn Res 2024;25:72.
 """
@@ -37,9 +39,7 @@ def weighed(bound, draws, covariances, folder, seed):
         ``pareto_k`` of the weights, ``ess`` of them (share of the draws), and ``moved``: by how many posterior standard
         deviations they move the mean that moves most, of the parameter ``most``.
     """
-    rng = np.random.default_rng(seed)
-    u = draws[rng.choice(len(draws), min(FRESH, len(draws)), replace=False)]
-    stats = rounds.simulated(bound, u, 100, folder, seed)
+    u, stats = fresh(bound, draws, folder, seed)
     second = bound.trained(rounds.values_at(bound.problem, u), stats)
     log = np.array(_loglik(second, draws, covariances)) - np.array(_loglik(bound, draws, covariances))
     weights, k = smoothed(log)
@@ -48,6 +48,13 @@ def weighed(bound, draws, covariances, folder, seed):
     found = {"pareto_k": k, "ess": float(1 / (weights**2).sum() / len(draws)), "moved": float(off[most])}
     say(f"importance weights of a second surrogate: Pareto k {k:.2f}, effective share {found['ess']:.2f}")
     return found | {"most": names(bound.problem)[most], "fresh": len(u), "log_weight_sd": float(log.std())}
+
+
+def fresh(bound, draws, folder, seed):
+    """Some of the draws (draw, parameter), and statistics of one fresh trial at each; batches are kept in a folder."""
+    rng = np.random.default_rng(seed)
+    u = draws[rng.choice(len(draws), min(FRESH, len(draws)), replace=False)]
+    return u, rounds.simulated(bound, u, 100, folder, seed)
 
 
 def smoothed(log):
@@ -73,4 +80,4 @@ def _loglik(bound, draws, covariances):
     return jax.jit(lambda all_: jax.lax.map(one, all_, batch_size=16))(jnp.asarray(draws))
 
 
-__all__ = ["FRESH", "smoothed", "weighed"]
+__all__ = ["FRESH", "fresh", "smoothed", "weighed"]

@@ -62,6 +62,15 @@ def save(file, kept, probes, again):
     write_whole(file, lambda path: path.write_bytes(_zipped(short)))
 
 
+def joined(file, out, u, stats):
+    """Writes the `TRAINING` file ``out``: that of ``file`` and statistics (point, row) of each job at more points."""
+    with np.load(file) as kept:
+        arrays = {k: kept[k] for k in kept.files}
+    more = {"points": u} | {f"stats_{i}": s for i, s in enumerate(stats)}
+    both = arrays | {k: np.concatenate([arrays[k], np.asarray(v, np.float32)]) for k, v in more.items()}
+    write_whole(out, lambda path: path.write_bytes(_zipped(both)))
+
+
 def _zipped(arrays):
     held = io.BytesIO()
     np.savez_compressed(held, **arrays)
@@ -153,4 +162,4 @@ def _off(part, i, scores, y):
     return np.median(x, 1) - at, (1.57 * x.var(1, ddof=1) / y.shape[1]).mean()
 
 
-__all__ = ["ROUNDS", "TRAINING", "Place", "mode", "moved", "points", "restored", "simulated", "train", "values_at"]
+__all__ = ["ROUNDS", "TRAINING", "Place", "joined", "mode", "moved", "points", "restored", "simulated", "train", "values_at"]
