@@ -85,7 +85,7 @@ def _joint(problem, name, values, key, replicates, tick, statistics=joint.statis
         used = {a: p for a, p in plans.items() if any(a in r.arms for r in known)}
         found = statistics(trial, used, known, mine, key, replicates=replicates, tick=tick)
     out = {(name, r.id): found["rows"][:, i] for i, r in enumerate(known)}
-    widths = {(name, r.id): w for r, w in zip(known, np.median(found["widths"], 0), strict=True) if np.isfinite(w)}
+    widths = {(name, r.id): float(w) for r, w in zip(known, np.median(found["widths"], 0), strict=True) if np.isfinite(w)}
     counts, failed = _counts(trial, [r for r, text in why.items() if text and r.endpoint in TABLE], mine, key, replicates)
     reasons = {(name, r.id): text for r, text in why.items() if text and (name, r.id) not in counts}
     return out | counts, reasons, widths, found["failed"] + failed

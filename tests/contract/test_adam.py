@@ -281,6 +281,12 @@ def test_laboratory_values(course):
     # CTCAE v3 at a lower limit of 150: grades start below 150, 75, 50 and 25
     grade = sum((plates["AVAL"] < limit).cast(pl.Int32) for limit in (150, 75, 50, 25))
     assert (grade == plates["ATOXGR"]).all() and (plates["ANRLO"] == 150).all()
+    ranges = adlb.filter(pl.col("PARAMCD").is_in(["PLAT", "ALT", "LVEF"]))
+    low, high = (ranges["BASE"] < ranges["ANRLO"]).fill_null(False), (ranges["BASE"] > ranges["ANRHI"]).fill_null(False)
+    known = ranges["ANRLO"].is_not_null() | ranges["ANRHI"].is_not_null()
+    assert (ranges["BNRIND"].is_null() == ~known).all() and {"NORMAL", "HIGH"} <= set(ranges["BNRIND"])
+    assert ((ranges["BNRIND"] == "LOW").fill_null(False) == low).all()
+    assert ((ranges["BNRIND"] == "HIGH").fill_null(False) == high).all()
     worst = dict(plates.group_by("USUBJID").agg(pl.col("ATOXGR").max()).iter_rows())
     assert [worst.get(f"emilia-tdm1-{i:04d}", 0) for i in range(1, of.n + 1)] == kept.organs["platelets"].worst.tolist()
     first = plates.filter(pl.col("AVISITN") == 1)
@@ -300,6 +306,7 @@ def test_adverse_events(course):
     assert not adae.select("USUBJID", "AEDECOD").is_duplicated().any()
     assert adae["AETOXGR"].is_between(1, 5).all()
     low = adae.filter(pl.col("AEDECOD") == "Thrombocytopenia")
+    assert set(low["AEBODSYS"]) == {"Blood and lymphatic system disorders"}
     assert sorted(low["AETOXGR"]) == sorted(g for g in kept.reported["platelets"].tolist() if g)
     seen = adlb.filter((pl.col("PARAMCD") == "PLAT") & (pl.col("ATOXGR") >= 1))
     found = low.join(seen.group_by("USUBJID").agg(pl.col("ADY").min(), pl.col("ATOXGR").max()), on="USUBJID", how="left")

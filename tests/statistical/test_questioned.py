@@ -115,6 +115,21 @@ def test_a_wider_spread_between_trials_leaves_the_common_value_less_sure(known):
     assert abs(found["double", "KG"].sd - 1) > abs(found["double", "SLOPE"].sd - 1)
 
 
+def test_fresh_trials_join_the_training_points(known, tmp_path):
+    """The surrogate of both is that of the points one after the other, and the mode moves by what they tell, not by nothing."""
+    file, more = FOLDER / rounds.TRAINING, tmp_path / rounds.TRAINING
+    truth = sbc.truths(known.bound, FOLDER / "truths.npz")
+    rounds.joined(file, more, truth.u, truth.stats)
+    with np.load(file) as old, np.load(more) as new:
+        assert len(new["points"]) == len(old["points"]) + len(truth.u)
+        assert np.allclose(new["stats_1"][-len(truth.u) :], truth.stats[1], rtol=1e-6)
+        assert np.array_equal(new["again_0"], old["again_0"])
+    bound = replace(rounds.restored(known.bound, more), work=known.bound.work)
+    other = replace(known, bound=bound, fitted=targets.gather(bound.rows, bound.error))
+    assert refit.moved(known, known)["joined_rms"] < 1e-9
+    assert 1e-4 < refit.moved(known, other)["joined_rms"] < 0.2
+
+
 def test_leaving_out_a_normal_observation_is_exact():
     """Of the mean of normal observations with a flat prior, the density of each without itself is normal about the mean of
     the others (Gelman et al., Bayesian Data Analysis, section 7.2)."""

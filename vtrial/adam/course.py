@@ -37,6 +37,16 @@ EVENTS = {
     "hand_foot": "Palmar-plantar erythrodysaesthesia syndrome",
 }
 
+BLOOD, TESTS, GUT = "Blood and lymphatic system disorders", "Investigations", "Gastrointestinal disorders"
+CLASSES = {
+    "platelets": BLOOD,
+    "neutrophils": BLOOD,
+    **dict.fromkeys(("alt", "ast", "bilirubin"), TESTS),
+    "ild": "Respiratory, thoracic and mediastinal disorders",
+    "diarrhoea": GUT,
+    "hand_foot": "Skin and subcutaneous tissue disorders",
+}
+
 
 def kept(arm, known, values, key, places=None, plan=None, most=ledger.MOST):
     """The first patients of an arm's first replicate, whose course is run once for all tables. With a ``plan`` (and the trial's
@@ -82,6 +92,7 @@ def _values(arm, organ, course, baseline):
     fresh = np.isfinite(value) & (value != np.concatenate([np.full_like(value[:1], np.nan), value[:-1]]))
     who, day = np.nonzero(fresh.T)
     low = dict(arm.scale[1]).get(organ) if organ in organs.COUNTS else None
+    high = 1.0 if organ in organs.LIVER else None
     return table(
         ADLB,
         STUDYID=arm.trial,
@@ -97,9 +108,19 @@ def _values(arm, organ, course, baseline):
         BASE=baseline[who],
         CHG=value[day, who] - baseline[who],
         ANRLO=np.full(len(who), low),
-        ANRHI=np.full(len(who), 1.0 if organ in organs.LIVER else None),
+        ANRHI=np.full(len(who), high),
+        BNRIND=_range(baseline[who], low, high),
         ATOXGR=_grade(course, index.get((organ, "grade")), day, who),
+        ANL01FL="Y",
     )
+
+
+def _range(value, low, high):
+    """Where values lie in a normal range of which one end or neither is known."""
+    if low is None and high is None:
+        return np.full(len(value), None)
+    over = value > (np.inf if high is None else high)
+    return np.where(value < (-np.inf if low is None else low), "LOW", np.where(over, "HIGH", "NORMAL")).astype(object)
 
 
 def _grade(course, row, day, who):
@@ -132,6 +153,7 @@ def _event(arm, organ, course, worst):
         ARMCD=arm.arm,
         AESEQ=0,
         AEDECOD=_name(arm, organ),
+        AEBODSYS=CLASSES.get(organ),
         AETOXGR=worst[who].astype(int),
         AESTDY=day[who],
     )

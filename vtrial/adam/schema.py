@@ -46,12 +46,15 @@ ADLB = _ID | {
     "AVISITN": pl.Int32,
     "ADY": pl.Int32,
     **dict.fromkeys(("AVAL", "BASE", "CHG", "ANRLO", "ANRHI"), pl.Float64),
+    "BNRIND": pl.String,  # of BASE: LOW, NORMAL or HIGH
     "ATOXGR": pl.Int32,
+    "ANL01FL": pl.String,
 }
 ADAE = _ID | {
     "ARMCD": pl.String,
     "AESEQ": pl.Int32,
     "AEDECOD": pl.String,
+    "AEBODSYS": pl.String,  # MedDRA's system organ class
     "AETOXGR": pl.Int32,  # the worst
     "AESTDY": pl.Int32,  # study day of the visit that first saw it; null where no visit did
 }

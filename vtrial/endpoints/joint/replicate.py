@@ -49,7 +49,7 @@ def statistics(trial, plans, wanted, values, key, *, replicates, first=0, tick=l
         lambda v, index: run(numbers, v, places, key, index + first), plain, size, replicates, tick, CHUNK
     )
     stats, widths = out[:, : len(wanted)], out[:, len(wanted) :]
-    printed = np.stack([outcome_rows.units_of(r, stats[:, i]) for i, r in enumerate(wanted)], 1)
+    printed = np.stack([outcome_rows.units_of(r, stats[:, i].astype(float)) for i, r in enumerate(wanted)], 1)
     return {"rows": printed, "widths": widths, "failed": failed}
 
 
