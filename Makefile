@@ -22,6 +22,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 replay: $(STAMP)
+	$(BIN)/vtrial replay emilia destiny-breast03 --problem her2-adc --replicates 200 --draws 200 --out $(OUT)/joint
+	$(BIN)/vtrial report $(OUT)/joint
 	$(BIN)/vtrial replay --problem platelets-tdm1 --out $(OUT)
 	$(BIN)/vtrial report $(OUT)
 	$(BIN)/vtrial replay emilia --problem efficacy-emilia --out $(OUT)/efficacy
