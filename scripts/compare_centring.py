@@ -3,8 +3,8 @@
 Samples a committed joint posterior by its surrogates twice: a trial's own value as a score times the spread (as `model` does),
 and as the deviation itself, whose prior has that spread. Each moves in the straight map of the committed draws in its own
 coordinates. Prints the smallest effective sample size of the spreads and of the trials' own values, in all and per thousand
-coordinates. Prints the smallest effective sample size of the spreads and of the trials' own values, in all and per thousand
 gradients.
+"""
 
 import argparse
 import json
