@@ -2,7 +2,7 @@
 
 Platelets with and without a drift of the stem pool (platelets-tdm1); tumours that lose the drug's effect with time, by a part
 that never shrinks, by both or by neither (efficacy-emilia); ILD's hazard by a power of exposure, in proportion to it, or
-without it (her2-adc's surrogates). Writes structures.csv and rows.csv.
+by its square (her2-adc's surrogates, which do not reach a hazard without exposure). Writes structures.csv and rows.csv.
 """
 
 import argparse
@@ -34,7 +34,8 @@ def platelets():
 def tumours():
     problem, joint = problems.load("efficacy-emilia"), problems.load("her2-adc")
     # a resistant part's prior, which efficacy-emilia does not free, is her2-adc's
-    parts = tuple(f for f in joint.free if f.name in ("FRES_TDM1", "FRES_LAPCAP"))
+    (part,) = (f for f in joint.free if f.name == "FRES_TDM1")
+    parts = tuple(replace(part, name=f"FRES_{arm}", cards=(card,)) for arm, card in (("TDM1", "tdm1"), ("LAPCAP", "lapatinib")))
     lost = {f.name: NONE for f in problem.free if f.name.startswith("LAMBDA_")}
     both = replace(problem, free=problem.free + parts)
     yield problem, "tumours: effect lost with time", problem
@@ -47,7 +48,7 @@ def ild():
     problem = problems.load("her2-adc")
     yield problem, "ild: power of exposure", problem
     yield problem, "ild: in proportion to exposure", structures.held(problem, POWER_ILD=1.0)
-    yield problem, "ild: whatever the exposure", structures.held(problem, POWER_ILD=NONE)
+    yield problem, "ild: by its square", structures.held(problem, POWER_ILD=2.0)
 
 
 GROUPS = {"platelets": platelets, "tumours": tumours, "ild": ild}
@@ -56,8 +57,9 @@ GROUPS = {"platelets": platelets, "tumours": tumours, "ild": ild}
 def bound_of(problem, base):
     """The problem bound; of a joint one with the surrogates of its result."""
     training = results.folder(base.name) / rounds.TRAINING
-    bound = binding.bind(problem)
-    return rounds.restored(bound, training) if training.is_file() else bound
+    if not training.is_file():
+        return binding.bind(problem)
+    return replace(rounds.restored(binding.bind(base), training), problem=problem, made_for=base)
 
 
 def known_of(base):
@@ -85,7 +87,7 @@ def main():
             told, scores = structures.evidence(name, bound_of(problem, base), covariances, np.array(start))
             print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v}" for k, v in told._asdict().items()), flush=True)
             found.append(told._asdict())
-            rows += [{"structure": name, "target": target, "elpd": s} for target, s in scores.items()]
+            rows += [{"structure": name, "target": target, "score": s} for target, s in scores.items()]
     write_text(args.out / "structures.csv", pl.DataFrame(found).write_csv())
     write_text(args.out / "rows.csv", pl.DataFrame(rows).write_csv())
 

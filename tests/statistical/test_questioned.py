@@ -3,14 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal, norm
 
 from vtrial.calibrate import bound as binding
-from vtrial.calibrate import results, targets
-from vtrial.calibrate.check import left_out, loo, refit, sbc, spread
+from vtrial.calibrate import mode, results, targets
+from vtrial.calibrate.check import left_out, loo, refit, sbc, spread, structures
 from vtrial.calibrate.emulate import rounds
 from vtrial.calibrate.model import names, parameters, scores
 from vtrial.library import problems
@@ -128,6 +130,25 @@ def test_fresh_trials_join_the_training_points(known, tmp_path):
     other = replace(known, bound=bound, fitted=targets.gather(bound.rows, bound.error))
     assert refit.moved(known, known)["joined_rms"] < 1e-9
     assert 1e-4 < refit.moved(known, other)["joined_rms"] < 0.2
+
+
+def test_the_evidence_is_the_integral_of_likelihood_and_prior(known):
+    """Laplace's evidence against importance sampling by a wider normal; and a number held at its prior's median loses none of
+    the likelihood but what it would gain by moving."""
+    told, scores = structures.evidence("whole", known.bound, known.covariances)
+    fixed = {k: jnp.asarray(v) for k, v in known.covariances.items()}
+    energy = jax.jit(jax.vmap(lambda u: mode.energy(known.bound, known.fitted)(u, fixed)))
+    near = refit.refitted(known)
+    wide = multivariate_normal(near.mean(0), 1.5 * np.cov(near.T))
+    draws = wide.rvs(20_000, random_state=3)
+    log = -np.asarray(energy(draws)) - wide.logpdf(draws)
+    # the posterior's skewness is Laplace's error
+    assert abs(told.evidence - (logsumexp(log) - np.log(len(log)))) < 0.5
+    assert len(scores) == len(known.fitted) - 2 + sum(len(t.at) for t in known.fitted if isinstance(t, targets.Normal))
+    lower = structures.held(known.problem, KD=0.5 * next(f.median for f in known.problem.free if f.name == "KD"))
+    bound = replace(known.bound, problem=lower, made_for=known.problem)
+    other, _ = structures.evidence("held", bound, known.covariances)
+    assert other.evidence < told.evidence - 2 and other.loglik < told.loglik
 
 
 def test_leaving_out_a_normal_observation_is_exact():

@@ -15,12 +15,14 @@ from .emulate import basis, importance, rounds, simulate, surrogate
 @dataclass(frozen=True, eq=False)
 class Emulated:
     """``predict(values)`` maps parameter values by name, in the problem's units, to the (row,) fit statistics; ``parts``: the
-    surrogates, one a job of ``work``, whose rows follow each other in ``rows``; ``error`` (row,): what they are off by."""
+    surrogates, one a job of ``work``, whose rows follow each other in ``rows``; ``error`` (row,): what they are off by;
+    ``made_for``: the problem of whose scores they are functions, where its priors were others."""
 
     problem: Problem
     work: list = field(repr=False)
     parts: tuple = ()
     error: np.ndarray | None = None
+    made_for: Problem | None = None
 
     @property
     def rows(self):
@@ -31,7 +33,7 @@ class Emulated:
 
     def scores(self, job, values):
         """Scores of a job's trial, (..., parameter)."""
-        return jnp.moveaxis(basis.scores_of(self.problem, values, job.trial), 0, -1)
+        return jnp.moveaxis(basis.scores_of(self.made_for or self.problem, values, job.trial), 0, -1)
 
     def sampling(self, values, _key=None):
         """Sampling covariance of each trial's normal rows on their scales, by trial, at parameter values."""
