@@ -59,24 +59,26 @@ def test_what_is_left_is_the_likelihood_of_the_other_rows(known):
     """Targets of two trials are independent: those of one and those of the other make the whole."""
     of = left_out.groups(known.problem)
     assert sorted(i for rows in of.values() for i in rows) == list(_all(known))
-    u = parameters(known.problem, jnp.full(len(names(known.problem)), 0.3))
+    assert np.isclose(loglik(known, [], 0.3), loglik(known, of["sbc-a"], 0.3) + loglik(known, of["sbc-b"], 0.3), rtol=1e-10)
+
+
+def loglik(known, out, at):
+    """Of the targets without some rows, all scores being ``at``."""
+    u = parameters(known.problem, jnp.full(len(names(known.problem)), at))
     expected, tau = known.bound.predict(u), u[known.problem.discrepancy[0]]
-
-    def loglik(out):
-        fitted, covariances = refit.without(known, set(out))
-        return sum(float(t.loglik(expected, tau, covariances)) for t in fitted)
-
-    assert np.isclose(loglik([]), loglik(of["sbc-a"]) + loglik(of["sbc-b"]), rtol=1e-10)
+    weights, covariances = refit.without(known, set(out))
+    return float(weights @ jnp.stack([t.loglik(expected, tau, covariances) for t in known.fitted]))
 
 
 def test_a_normal_row_left_out_leaves_the_margin_of_the_others(known):
-    """Without one of a trial's normal rows its target is the marginal density of the rest."""
+    """Without one of a trial's normal rows its target is the marginal density of the rest, but for a constant."""
     (target,) = [t for t in known.fitted if isinstance(t, targets.Normal) and t.name == "sbc-a"]
-    fitted, covariances = refit.without(known, {target.at[0]})
-    (part,) = [t for t in fitted if t.name == "sbc-a"]
-    assert part.at == target.at[1:]
-    whole = known.covariances["sbc-a"] + np.diag(target.extra)
-    assert np.allclose(covariances["sbc-a"] + np.diag(part.extra), whole[1:, 1:])
+    rest = [i for i in _all(known) if i not in target.at]
+    part = replace(target, **{k: getattr(target, k)[1:] for k in ("at", "scales", "observed", "extra")})
+    marginal = replace(known, fitted=[part], covariances={"sbc-a": known.covariances["sbc-a"][1:, 1:]})
+    moved = [loglik(known, [*rest, target.at[0]], at) - loglik(known, [*rest, target.at[0]], 0.0) for at in (-0.4, 0.5)]
+    exact = [loglik(marginal, [], at) - loglik(marginal, [], 0.0) for at in (-0.4, 0.5)]
+    assert np.allclose(moved, exact, rtol=1e-5)
 
 
 def test_a_trial_that_agrees_is_predicted_and_one_that_does_not_is_found(known):

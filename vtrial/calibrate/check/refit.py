@@ -5,16 +5,19 @@ What a normal approximation is worth, `agreement` tells: that of everything besi
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import joint, mode, targets
+from .. import joint, mode, stacked, targets
 from ..emulate import rounds
 from ..model import names, parameters, scores
 
 DRAWS = 1000
+# Variance of a row that is left out, on its scale.
+NOTHING = 1e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,32 +49,39 @@ def whole(problem, data, training):
 def refitted(known, out=(), problem=None):
     """Draws (draw, parameter) of the normal approximation without the rows at the positions ``out``, or of ``problem`` with
     other priors of the same parameters."""
-    bound = known.bound if problem is None else replace(known.bound, problem=problem)
-    fitted, covariances = without(known, set(out))
-    fun = jax.jit(jax.value_and_grad(mode.energy(bound, fitted)))
-    fixed = {k: jnp.asarray(v) for k, v in covariances.items()}
-    found = mode.find(lambda u: fun(u, fixed), known.start)
+    weights, covariances = without(known, set(out))
+    fun = _energy(known, problem)
+    found = mode.find(lambda u: fun(u, weights, covariances), known.start)
     z = np.random.default_rng(1).normal(size=(DRAWS, len(found.position)))
     return found.position + z @ np.linalg.cholesky(found.covariance).T
 
 
+@lru_cache(maxsize=8)
+def _energy(known, problem):
+    """``(u, weights, covariances) -> (energy, gradient)``, up to a constant: one program, whatever is left out."""
+    bound = known.bound if problem is None else replace(known.bound, problem=problem)
+    stacks, name = stacked.stacks(known.fitted), known.problem.discrepancy[0]
+
+    def energy(u, weights, covariances):
+        values = parameters(bound.problem, u)
+        each = stacked.logliks(known.fitted, stacks, bound.predict(values), values.get(name, 0.0), covariances)
+        return u @ u / 2 - jnp.stack(each) @ weights
+
+    return jax.jit(jax.value_and_grad(energy))
+
+
 def without(known, out):
-    """Targets that no row at the positions ``out`` is part of, and the covariances that go with them: of a trial's normal rows
-    the others stay."""
-    fitted, covariances = [], dict(known.covariances)
-    for target in known.fitted:
+    """Weights (target,) of the targets, none of those that rows at the positions ``out`` are part of, and the covariances that
+    go with them: of a trial's normal rows the others stay, and those left out have a variance that says nothing."""
+    weights, covariances = np.ones(len(known.fitted)), {k: jnp.asarray(v) for k, v in known.covariances.items()}
+    for k, target in enumerate(known.fitted):
+        gone = np.isin(target.at, list(out))
         if isinstance(target, targets.Normal):
-            keep = [k for k, i in enumerate(target.at) if i not in out]
-            covariances[target.name] = known.covariances[target.name][np.ix_(keep, keep)]
-            target = _part(target, keep)
-        if target.at and not out & set(target.at):
-            fitted.append(target)
-    return fitted, covariances
-
-
-def _part(target, keep):
-    at, scales = (tuple(x[k] for k in keep) for x in (target.at, target.scales))
-    return replace(target, at=at, scales=scales, observed=target.observed[keep], extra=target.extra[keep])
+            weights[k] = float(not gone.all())
+            covariances[target.name] = covariances[target.name] + jnp.diag(NOTHING * gone)
+        else:
+            weights[k] = float(not gone.any())
+    return jnp.asarray(weights), covariances
 
 
 def agreement(known):
@@ -96,8 +106,13 @@ def moved(known, other):
 def predicted(known, draws):
     """Expected statistics (draw, row) and the discrepancy's deviation (draw,) at scores (draw, parameter)."""
     values = parameters(known.problem, jnp.asarray(draws).T)
-    expected = jax.jit(lambda all_: jax.lax.map(known.bound.predict, all_))(values)
-    return np.asarray(expected), np.asarray(values.get(known.problem.discrepancy[0], jnp.zeros(len(draws))))
+    tau = values.get(known.problem.discrepancy[0], jnp.zeros(len(draws)))
+    return np.asarray(_predictions(known.bound)(values)), np.asarray(tau)
+
+
+@lru_cache(maxsize=8)
+def _predictions(bound):
+    return jax.jit(lambda all_: jax.lax.map(bound.predict, all_))
 
 
 __all__ = ["DRAWS", "Whole", "agreement", "moved", "predicted", "refitted", "whole", "without"]
