@@ -112,6 +112,7 @@ def test_a_row_is_null_when_nothing_left_tells_of_its_parameters(known):
     assert all(t.null for t in left_out.told(known, "delays", both))
 
 
+@pytest.mark.slow
 def test_a_wider_spread_between_trials_leaves_the_common_value_less_sure(known):
     found = {(m.spread, m.parameter): m for m in spread.moved(known)}
     assert {m.parameter for m in found.values()} == {f.name for f in known.problem.free}

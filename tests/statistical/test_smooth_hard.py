@@ -36,12 +36,12 @@ def hard(bound, values):
 
 
 def places():
-    """The posterior mode, and five prior draws."""
+    """The posterior mode, and three prior draws."""
     data = results.read(results.folder(PROBLEM.name) / "posterior.nc")
     at = np.asarray(data["constant_data"]["mode"])
     yield "mode", {k: float(v) for k, v in parameters(PROBLEM, at).items()}
-    prior = {k: np.asarray(v).reshape(-1)[:5] for k, v in data["prior"].data_vars.items()}
-    yield from ((f"prior draw {i}", {k: v[i] for k, v in prior.items()}) for i in range(5))
+    prior = {k: np.asarray(v).reshape(-1)[:3] for k, v in data["prior"].data_vars.items()}
+    yield from ((f"prior draw {i}", {k: v[i] for k, v in prior.items()}) for i in range(3))
 
 
 @pytest.mark.slow
@@ -52,7 +52,8 @@ def test_smooth_predictions_agree_with_hard_subjects():
         sampled = hard(bound, values)
         for row, smooth in zip(bound.rows, np.asarray(predict(values)), strict=True):
             mean, error = sampled[row.trial, row.id]
-            allowed = max(4 * error, targets.deviation(row) / 4)
+            # a bias of a quarter of the published number's sampling deviation, and the hard mean's own error on top of it
+            allowed = np.hypot(4 * error, targets.deviation(row) / 4)
             print(f"{name:14} {row.id:20} smooth {smooth:.5f} hard {mean:.5f} +/- {error:.5f} allowed {allowed:.5f}")
             if abs(smooth - mean) > allowed:
                 faults.append((name, row.id, smooth, mean, allowed))

@@ -129,13 +129,13 @@ def gather(rows, error=None):
             normal.setdefault(row.trial, []).append(row)
     out += [_binomial(same, position) for same in cuts.values()]
     out += [_table(name, group, position) for name, group in groups.items()]
-    out = [replace(t, error=_common(t, error[np.array(t.at)])) for t in out]
+    out = [replace(t, error=float(error[np.array(t.at)].max())) for t in out]
     return out + [_normal(trial, group, position, error) for trial, group in normal.items()]
 
 
-def _common(target, error):
-    """One error of all levels, that of each by what its count tells: a logit of what hardly ever happens may be far off, and
-    must not blur the rest."""
+def common(target, error):
+    """One error of all levels of a `Counts`, that of each by what its count tells: a logit of what hardly ever happens may be
+    far off, and must not blur the rest."""
     reached = target.tables[:, ::-1].cumsum(1)[:, -2::-1].mean(0) + 0.5
     weight = reached * (target.n + 1 - reached)
     return float((weight * error).sum() / weight.sum())
