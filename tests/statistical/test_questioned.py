@@ -174,6 +174,24 @@ def test_leaving_out_a_normal_observation_is_exact():
     assert abs(rows[0].moved) == np.abs(moved).max() and rows[0].most == "mu"
 
 
+def test_training_points_of_nothing_or_of_another_problem(known, tmp_path, capsys):
+    from vtrial.cli import main
+
+    reduced, out = str(FOLDER / "reduced.toml"), ("--out", str(tmp_path / "out"))
+    (tmp_path / "words.npz").write_text("words")
+    cases = {
+        (reduced, str(tmp_path / "nowhere.npz")): "there is no such file",
+        (reduced, str(tmp_path / "words.npz")): "cannot be read as training points",
+        (reduced, str(results.folder("her2-adc") / rounds.TRAINING)): "of another problem",
+        ("platelets-tdm1", str(FOLDER / rounds.TRAINING)): "is for joint problems",
+    }
+    for (problem, training), words in cases.items():
+        assert main(["calibrate", problem, "--training", training, *out]) == 2
+        told = capsys.readouterr().err
+        assert words in told and training in told
+    assert not (tmp_path / "out" / "posterior.nc").exists()
+
+
 def test_only_a_joint_result_is_fitted_again(tmp_path):
     from vtrial.calibrate.check import report
     from vtrial.errors import InputError

@@ -65,8 +65,9 @@ class Emulated:
         """The problem with surrogates trained about its posterior, or fitted to what a file of ``training`` holds."""
         if not training:
             return rounds.train(self, checkpoint, plan)
+        found = rounds.restored(self, training)
         shutil.copyfile(training, checkpoint / rounds.TRAINING)
-        return rounds.restored(self, training)
+        return found
 
     def checked(self, draws, covariances, checkpoint, plan):
         """What a second surrogate says of draws (draw, parameter) of scores by this one."""

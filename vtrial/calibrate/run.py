@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import bad
+from ..library.files import digest
+from ..library.problems import JOINT
 from ..output import write_text, write_whole
 from ..progress import bar, say
 from . import bound as binding
@@ -58,7 +60,7 @@ def calibrate(
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
     plan |= {"thin": thin} if thin > 1 else {}
-    plan |= {"training": hashlib.sha256(Path(training).read_bytes()).hexdigest()} if training else {}
+    plan |= {"training": _digest(training, problem)} if training else {}
     plan |= {"target_accept": target_accept, "inputs": results.inputs(problem)}
     checkpoint = _checkpoint(out / "checkpoint", plan, resume)
     begun = results.manifest(problem, **_sampler(plan))  # before the run: the commit that ran
@@ -81,6 +83,15 @@ def calibrate(
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
     shutil.rmtree(checkpoint)
     return data, seconds
+
+
+def _digest(training, problem):
+    """Of a file of training points, which only a joint problem has a use for."""
+    if problem.effect != JOINT:
+        raise bad(training, "--training", f"is for joint problems; {problem.name} is predicted without a surrogate")
+    if not Path(training).is_file():
+        raise bad(training, "--training", "there is no such file; a joint problem's result keeps one, training.npz")
+    return digest(training)
 
 
 def _sampler(plan):

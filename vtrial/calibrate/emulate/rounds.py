@@ -7,6 +7,7 @@ taken off, its variance is added to the target's.
 
 import io
 import pickle
+import zipfile
 from dataclasses import dataclass, replace
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import norm, qmc
 
+from ...errors import bad
 from ...output import write_whole
 from ...progress import bar, say
 from .. import mode as modes
@@ -78,14 +80,27 @@ def _zipped(arrays):
 
 
 def restored(bound, file):
-    """The bound problem with the surrogates that a `TRAINING` file holds: fitted, then corrected by the probes."""
-    with np.load(file) as kept:
-        known = {k: np.asarray(kept[k], float) for k in kept.files}
-    jobs = range(len(bound.work))
+    """The bound problem with the surrogates that a `TRAINING` file holds: fitted, then corrected by the probes; raises
+    `InputError` for a file that cannot be read or is of another problem."""
+    known, jobs = _read(bound, file), range(len(bound.work))
     bound = bound.trained(values_at(bound.problem, known["points"]), [known[f"stats_{i}"] for i in jobs])
     values = values_at(bound.problem, known["probes"])
     told = zip(bound.work, bound.parts, (known[f"again_{i}"] for i in jobs), strict=True)
     return bound.with_parts([_corrected(p, np.asarray(bound.scores(job, values)), y) for job, p, y in told], values)
+
+
+def _read(bound, file):
+    """Arrays of a `TRAINING` file by name, in double precision."""
+    try:
+        with np.load(file) as kept:
+            known = {k: np.asarray(kept[k], float) for k in kept.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise bad(file, "", f"cannot be read as training points: {error}") from None
+    sizes = {"points": len(names(bound.problem))} | {f"stats_{i}": len(job.rows) for i, job in enumerate(bound.work)}
+    found = {k: v.shape[1] for k, v in known.items() if k in sizes}
+    if found != sizes:
+        raise bad(file, "", f"holds {found}, columns by array; {bound.problem.name} needs {sizes}: they are of another problem")
+    return known
 
 
 def points(place, count, seed):
