@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: replay test lint env clean
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 replay: $(STAMP)
 	$(BIN)/vtrial replay emilia destiny-breast03 --problem her2-adc --replicates 200 --draws 200 --out $(OUT)/joint
