@@ -64,11 +64,8 @@ def bound_of(problem, base):
 
 def known_of(base):
     """Sampling covariances of the committed result, and its mode by name."""
-    kept = results.read(results.folder(base.name) / "posterior.nc")["constant_data"].data_vars
-    prefix = "sampling_covariance_"
-    covariances = {k.removeprefix(prefix): np.asarray(v) for k, v in kept.items() if k.startswith(prefix)}
-    covariances |= {"shift": np.asarray(kept["shift"])} if "shift" in kept else {}
-    return covariances, dict(zip(names(base), np.asarray(kept["mode"]), strict=True))
+    data = results.read(results.folder(base.name) / "posterior.nc")
+    return results.covariances(data), dict(zip(names(base), np.asarray(data["constant_data"]["mode"]), strict=True))
 
 
 def main():

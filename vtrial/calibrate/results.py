@@ -82,6 +82,13 @@ def draws(data, count):
     return {k: v[index] for k, v in flat.items()}, total
 
 
+def covariances(data):
+    """What the draws were made with: sampling covariances by trial, and the ``shift`` of the prediction where there is one."""
+    kept, prefix = data["constant_data"].data_vars, "sampling_covariance_"
+    found = {k.removeprefix(prefix): np.asarray(v) for k, v in kept.items() if k.startswith(prefix)}
+    return found | ({"shift": np.asarray(kept["shift"])} if "shift" in kept else {})
+
+
 def stale(manifest, problem):
     """Files that have changed, come or gone since a result was made."""
     then, now = manifest.get("inputs", {}), inputs(problem)
@@ -110,4 +117,4 @@ def commit():
     return name + ("+changes" if dirty.strip() else "")
 
 
-__all__ = ["FILES", "draws", "folder", "inputs", "keep", "manifest", "read", "save", "stale", "summary", "tree"]
+__all__ = ["FILES", "covariances", "draws", "folder", "inputs", "keep", "manifest", "read", "save", "stale", "summary", "tree"]

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import joint, mode, stacked, targets
+from .. import joint, mode, results, stacked, targets
 from ..emulate import rounds
 from ..model import names, parameters, scores
 
@@ -38,12 +38,10 @@ class Whole:
 
 def whole(problem, data, training):
     """The `Whole` of a result: its problem, its DataTree, and the file that its surrogates are made of."""
-    bound, prefix = rounds.restored(joint.bind(problem), training), "sampling_covariance_"
-    kept = data["constant_data"].data_vars
-    covariances = {k.removeprefix(prefix): np.asarray(v) for k, v in kept.items() if k.startswith(prefix)}
+    bound, start = rounds.restored(joint.bind(problem), training), np.asarray(data["constant_data"]["mode"])
     values = {name: np.asarray(data["posterior"][name]).reshape(-1) for name in names(problem)}
     draws = np.asarray(scores(problem, values)).T
-    return Whole(bound, targets.gather(bound.rows, bound.error), covariances, np.asarray(kept["mode"]), draws)
+    return Whole(bound, targets.gather(bound.rows, bound.error), results.covariances(data), start, draws)
 
 
 def refitted(known, out=(), problem=None):
