@@ -1,71 +1,109 @@
 """Structures beside each other: ``python scripts/compare_structures.py [--out FOLDER] [platelets] [tumours] [ild]``.
 
 Platelets with and without a drift of the stem pool (platelets-tdm1); tumours that lose the drug's effect with time, by a part
-that never shrinks, by both or by neither (efficacy-emilia); ILD's hazard by a power of exposure, in proportion to it, or
-by its square (her2-adc's surrogates, which do not reach a hazard without exposure). Writes structures.csv and rows.csv.
+that never shrinks, by both or by neither (efficacy-emilia); T-DXd's lung disease by the concentration of the day, that of the
+cycle, that of half a year, or by none (the rows of lung disease in her2-adc, simulated anew). Writes structures.csv (evidence
+and held-out log score) and rows.csv.
 """
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import jax
-import numpy as np
+from vtrial.verbs import session
 
-jax.config.update("jax_enable_x64", True)
+session.start_jax(session.cores())
+
+import numpy as np  # noqa: E402
 
 from vtrial.calibrate import bound as binding  # noqa: E402
-from vtrial.calibrate import results  # noqa: E402
-from vtrial.calibrate.check import structures  # noqa: E402
+from vtrial.calibrate import results, targets  # noqa: E402
+from vtrial.calibrate.check import folds, part, refit, structures  # noqa: E402
 from vtrial.calibrate.emulate import rounds  # noqa: E402
-from vtrial.calibrate.model import names  # noqa: E402
+from vtrial.calibrate.model import names, parameters  # noqa: E402
 from vtrial.library import problems  # noqa: E402
 from vtrial.output import write_text  # noqa: E402
 
 NONE = 1e-9
+# Trials simulated for each metric of exposure.
+ROUNDS = (192, 320)
+# Per day: the wash-out of the exposure that is felt, and what of the average concentration it makes at the median onset.
+METRICS = {"of the day": (1.0, 1.0), "of the cycle (the card's)": (0.033, 1.0), "of half a year": (0.0038, 0.5)}
+# Any of these has a hazard of its own size: as little is known of it as of the metric.
+WIDE = 1.5
 
 
 def platelets():
     problem = problems.load("platelets-tdm1")
-    yield problem, "platelets: with drift", problem
-    yield problem, "platelets: without drift", structures.held(problem, KD=NONE)
+    yield "platelets: with drift", _known(problem, problem)
+    yield "platelets: without drift", _known(problem, structures.held(problem, KD=NONE))
 
 
 def tumours():
     problem, joint = problems.load("efficacy-emilia"), problems.load("her2-adc")
     # a resistant part's prior, which efficacy-emilia does not free, is her2-adc's
-    (part,) = (f for f in joint.free if f.name == "FRES_TDM1")
-    parts = tuple(replace(part, name=f"FRES_{arm}", cards=(card,)) for arm, card in (("TDM1", "tdm1"), ("LAPCAP", "lapatinib")))
+    (one,) = (f for f in joint.free if f.name == "FRES_TDM1")
+    parts = tuple(replace(one, name=f"FRES_{arm}", cards=(card,)) for arm, card in (("TDM1", "tdm1"), ("LAPCAP", "lapatinib")))
     lost = {f.name: NONE for f in problem.free if f.name.startswith("LAMBDA_")}
     both = replace(problem, free=problem.free + parts)
-    yield problem, "tumours: effect lost with time", problem
-    yield problem, "tumours: a part that never shrinks", structures.held(both, **lost)
-    yield problem, "tumours: both", both
-    yield problem, "tumours: neither", structures.held(problem, **lost)
+    yield "tumours: effect lost with time", _known(problem, problem)
+    yield "tumours: a part that never shrinks", _known(problem, structures.held(both, **lost))
+    yield "tumours: both", _known(problem, both)
+    yield "tumours: neither", _known(problem, structures.held(problem, **lost))
 
 
 def ild():
-    problem = problems.load("her2-adc")
-    yield problem, "ild: power of exposure", problem
-    yield problem, "ild: in proportion to exposure", structures.held(problem, POWER_ILD=1.0)
-    yield problem, "ild: by its square", structures.held(problem, POWER_ILD=2.0)
+    """All by one sampling covariance, that of the first."""
+    problem, first = problems.load("her2-adc"), None
+    data = results.read(results.folder(problem.name) / "posterior.nc")
+    for name, told in _metrics(problem):
+        bound = _trained(problem, part.means(data), *told)
+        at = np.zeros(len(names(bound.problem)))
+        first = first or bound.sampling(parameters(bound.problem, at))
+        yield f"ild: {name}", refit.Whole(bound, targets.gather(bound.rows, bound.error), first, at, at[None])
 
 
 GROUPS = {"platelets": platelets, "tumours": tumours, "ild": ild}
 
 
-def bound_of(problem, base):
-    """The problem bound; of a joint one with the surrogates of its result."""
-    training = results.folder(base.name) / rounds.TRAINING
-    if not training.is_file():
-        return binding.bind(problem)
-    return replace(rounds.restored(binding.bind(base), training), problem=problem, made_for=base)
-
-
-def known_of(base):
-    """Sampling covariances of the committed result, and its mode by name."""
+def _known(base, problem):
+    """A problem, with the sampling covariances and from the mode of the committed result of ``base``."""
     data = results.read(results.folder(base.name) / "posterior.nc")
-    return results.covariances(data), dict(zip(names(base), np.asarray(data["constant_data"]["mode"]), strict=True))
+    mode = dict(zip(names(base), np.asarray(data["constant_data"]["mode"]), strict=True))
+    # a number that is held starts where it is
+    at = np.array([0.0 if f not in mode or _moved(base, problem, f) else mode[f] for f in names(problem)])
+    bound = binding.bind(problem)
+    return refit.Whole(bound, targets.gather(bound.rows, bound.error), results.covariances(data), at, at[None])
+
+
+def _moved(base, problem, name):
+    """Whether a parameter has another prior than in the base problem."""
+    by = {f.name: f for f in base.free}
+    return any(f.name == name and f != by.get(name) for f in problem.free)
+
+
+def _metrics(problem):
+    """Name, and (free parameters, numbers of the card) of each metric."""
+    mine = [f for f in problem.free if "tdxd/ild" in f.cards]
+    free = [replace(f, log_sd=WIDE) if f.name == "HAZ_TDXD" else f for f in mine]
+    average = problem.cards["tdxd/ild"].theta["CREF"]
+    for name, (ke0, share) in METRICS.items():
+        yield f"concentration {name}", (free, {"theta.KE0": ke0, "theta.CREF": average * share})
+    none = [replace(f, median=NONE, log_sd=structures.HELD) if f.name == "POWER_ILD" else f for f in free]
+    yield "time since the first dose alone", (none, {})
+
+
+def _trained(problem, others, free, numbers):
+    rows = [r for r in problem.rows("fit") if r.endpoint.startswith("ild_") and set(r.arms) <= _given(problem, r)]
+    bound = part.bound(problem, free, rows, others, {"tdxd/ild": numbers})
+    with TemporaryDirectory() as folder:
+        return rounds.train(bound, Path(folder), {"seed": 1, "rounds": ROUNDS})
+
+
+def _given(problem, row):
+    """Arms of a row's trial that T-DXd is given in."""
+    return {a for a, arm in problem.trials[row.trial].arms.items() if "tdxd" in dict(arm.drugs)}
 
 
 def main():
@@ -77,22 +115,16 @@ def main():
     args = parser.parse_args()
     found, rows = [], []
     for group in args.groups or GROUPS:
-        for base, name, problem in GROUPS[group]():
-            covariances, mode = known_of(base)
-            # a number that is held starts where it is
-            start = [0.0 if f not in mode or _moved(base, problem, f) else mode[f] for f in names(problem)]
-            told, scores = structures.evidence(name, bound_of(problem, base), covariances, np.array(start))
-            print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v}" for k, v in told._asdict().items()), flush=True)
-            found.append(told._asdict())
+        for name, known in GROUPS[group]():
+            told, scores = structures.evidence(name, known.bound, known.covariances, known.start)
+            left = folds.scored(known)
+            out = {"held_out": sum(f.score for f in left), "se": float(np.hypot.reduce([f.se for f in left]))}
+            found.append(told._asdict() | out)
+            print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v}" for k, v in found[-1].items()), flush=True)
             rows += [{"structure": name, "target": target, "score": s} for target, s in scores.items()]
+            rows += [{"structure": name, "target": f"held out: fold {i}", "score": f.score} for i, f in enumerate(left)]
     write_text(args.out / "structures.csv", pl.DataFrame(found).write_csv())
     write_text(args.out / "rows.csv", pl.DataFrame(rows).write_csv())
-
-
-def _moved(base, problem, name):
-    """Whether a parameter has another prior than in the base problem."""
-    by = {f.name: f for f in base.free}
-    return any(f.name == name and f != by.get(name) for f in problem.free)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def _course(of, known, values, key, places, plan):
     """Tables of the doses, laboratory values and adverse events of an arm's first replicate."""
     protocol, course, baseline = adam.kept(of, known, values, key, places, plan)
     doses = ledger.table(of, known, protocol, course)
-    return {"adex": doses, "adlb": adam.lab(of, course, baseline), "adae": adam.events(of, course)}
+    return {"adex": doses, "adlb": adam.lab(of, course, baseline), "adae": adam.events(of, course, doses)}
 
 
 def _tables(trial, made, plans, known, values, key):

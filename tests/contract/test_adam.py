@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vtrial import adam, population
+from vtrial import adam, ledger, population
 from vtrial.adam import sampled
-from vtrial.cli import main
+from vtrial.adam.course import EVENTS
 from vtrial.conduct.arm import arm
 from vtrial.endpoints.outcome import replicate, setting
 from vtrial.library import cards, response, trials
@@ -266,14 +266,15 @@ def test_dates_are_read(text, day):
 
 @pytest.fixture(scope="module")
 def course():
-    """(arm, its kept course, baselines) of a few patients."""
+    """(arm, its kept course, baselines, ledger) of a few patients."""
     of = dataclasses.replace(arm(TRIAL, "tdm1"), n=60)
-    return of, *adam.kept(of, of.rules, {}, jax.random.key(KEY))[1:]
+    told, kept, baseline = adam.kept(of, of.rules, {}, jax.random.key(KEY))
+    return of, kept, baseline, ledger.table(of, of.rules, told, kept)
 
 
 def test_laboratory_values(course):
-    of, kept, baseline = course
-    adlb = adam.lab(*course)
+    of, kept, baseline, _ = course
+    adlb = adam.lab(of, kept, baseline)
     assert dict(adlb.schema) == adam.schema.ADLB
     assert not adlb.select(adam.schema.KEYS["adlb"]).is_duplicated().any()
     assert set(adlb["PARAMCD"]) == {"PLAT", "NEUT", "ALT", "AST", "BILI", "LVEF"}
@@ -296,11 +297,14 @@ def test_laboratory_values(course):
     assert set(plates["BASE"].round(6)) <= set(np.round(baseline["platelets"], 6))
     hearts = adlb.filter(pl.col("PARAMCD") == "LVEF")
     assert hearts["ATOXGR"].is_null().all() and hearts["ANRHI"].is_null().all()
+    assert (plates["ATOXGRL"] == grade).all() and plates["ATOXGRH"].is_null().all()
+    livers = adlb.filter(pl.col("PARCAT1") == "CHEMISTRY")
+    assert (livers["ATOXGRH"] == livers["ATOXGR"]).all() and livers["ATOXGRL"].is_null().all()
 
 
 def test_adverse_events(course):
-    of, kept, _ = course
-    adae, adlb = adam.events(of, kept), adam.lab(*course)
+    of, kept, baseline, doses = course
+    adae, adlb = adam.events(of, kept, doses), adam.lab(of, kept, baseline)
     assert dict(adae.schema) == adam.schema.ADAE and len(adae)
     assert not adae.select(adam.schema.KEYS["adae"]).is_duplicated().any()
     assert not adae.select("USUBJID", "AEDECOD").is_duplicated().any()
@@ -311,15 +315,9 @@ def test_adverse_events(course):
     seen = adlb.filter((pl.col("PARAMCD") == "PLAT") & (pl.col("ATOXGR") >= 1))
     found = low.join(seen.group_by("USUBJID").agg(pl.col("ADY").min(), pl.col("ATOXGR").max()), on="USUBJID", how="left")
     assert len(found) and (found["AESTDY"] == found["ADY"]).all() and (found["AETOXGR"] == found["ATOXGR"]).all()
-
-
-def test_simulate_writes_them(tmp_path):
-    # of the same shape as in test_simulate.py, so that it is compiled once
-    assert main(["simulate", "emilia", "--arm", "tdm1", "--replicates", "6", "--draws", "6", "--out", str(tmp_path)]) == 0
-    read = {path.stem: pl.read_parquet(path) for path in tmp_path.glob("*.parquet")}
-    assert set(read) == {"adsl", "adtte", "adrs", "adtr", "adlb", "adae", "adex"}
-    assert len(read["adsl"]) == 495 and read["adex"]["USUBJID"].n_unique() == 490
-    treated = set(read["adsl"].filter(pl.col("SAFFL") == "Y")["USUBJID"])
-    assert set(read["adex"]["USUBJID"]) == treated and set(read["adlb"]["USUBJID"]) <= treated
-    told = pl.read_parquet_metadata(tmp_path / "adlb.parquet")
-    assert told["seed"] == "1" and told["cut"] == "final" and told["replicate"] == "0"
+    # what was done for an event: the last of these words that the ledger has of the subject and the organ
+    words, organ = ["DOSE NOT CHANGED", "DRUG INTERRUPTED", "DOSE REDUCED", "DRUG WITHDRAWN"], {v: k for k, v in EVENTS.items()}
+    for row in adae.filter(~pl.col("AEDECOD").str.starts_with("Other")).iter_rows(named=True):
+        mine = doses.filter(USUBJID=row["USUBJID"], EXORGAN=organ[row["AEDECOD"]])["EXACN"].to_list()
+        assert row["AEACN"] == max(mine, key=words.index, default=words[0])
+    assert len(set(adae["AEACN"])) > 1

@@ -16,7 +16,7 @@ LAYERS = [
     {"errors"}, {"progress", "output"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
     {"population"}, {"exposure"}, {"profiles"},
     {"conduct"}, {"endpoints"}, {"calibrate", "ledger"}, {"trial"}, {"compare", "adam"}, {"scoring", "simulation"},
-    {"report", "benchmark", "trial_year", "survival_speed"},
+    {"report", "benchmark", "gradients", "trial_year", "survival_speed"},
     {"verbs"}, {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

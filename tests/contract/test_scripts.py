@@ -49,6 +49,6 @@ def test_exposure_and_prognosis():
 
 @pytest.mark.slow
 def test_benchmark_runs_tiny():
-    text = run("benchmark.py", "--subjects", 512)
+    text = run("benchmark.py", "--subjects", 512, "--seconds", 1)
     assert "ours / diffrax" in text
     assert "diffrax" in text

@@ -22,8 +22,15 @@ def run(*words, code=0):
 
 
 @pytest.fixture(scope="module")
-def label():
-    return run(*FEW)
+def written(tmp_path_factory):
+    """What is said, and the folder of what is written."""
+    folder = tmp_path_factory.mktemp("label")
+    return run(*FEW, "--out", folder), folder
+
+
+@pytest.fixture(scope="module")
+def label(written):
+    return written[0]
 
 
 def test_the_contract(label):
@@ -46,6 +53,17 @@ def test_the_contract(label):
     for rare in (v for k, v in arm["per_patient"].items() if k.endswith("_first3plus_days") and v["p_none"] == 1):
         assert rare["median"] is None
     assert label["failed_subjects"] == 0
+
+
+def test_the_tables_are_written(written):
+    folder = written[1]
+    read = {path.stem: pl.read_parquet(path) for path in folder.glob("*.parquet")}
+    assert set(read) == {"adsl", "adtte", "adrs", "adtr", "adlb", "adae", "adex"}
+    assert len(read["adsl"]) == 495 and read["adex"]["USUBJID"].n_unique() == 490
+    treated = set(read["adsl"].filter(pl.col("SAFFL") == "Y")["USUBJID"])
+    assert set(read["adex"]["USUBJID"]) == treated and set(read["adlb"]["USUBJID"]) <= treated
+    told = pl.read_parquet_metadata(folder / "adlb.parquet")
+    assert told["seed"] == "1" and told["cut"] == "final" and told["replicate"] == "0"
 
 
 def test_a_changed_rule_changes_the_doses_and_is_told(label, tmp_path):

@@ -10,9 +10,10 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
+from vtrial import gradients
 from vtrial.calibrate import bound as binding
 from vtrial.calibrate import mode, results, targets
-from vtrial.calibrate.check import left_out, loo, refit, sbc, spread, structures
+from vtrial.calibrate.check import centred, folds, left_out, loo, part, refit, sbc, spread, structures
 from vtrial.calibrate.emulate import rounds
 from vtrial.calibrate.model import names, parameters, scores
 from vtrial.library import problems
@@ -152,6 +153,84 @@ def test_the_evidence_is_the_integral_of_likelihood_and_prior(known):
     bound = replace(known.bound, problem=lower, made_for=known.problem)
     other, _ = structures.evidence("held", bound, known.covariances)
     assert other.evidence < told.evidence - 2 and other.loglik < told.loglik
+
+
+class _Linear:
+    """A bound problem whose rows are a matrix times the scores, and normal."""
+
+    def __init__(self, problem, rows, matrix):
+        self.problem, self.rows, self.matrix, self.error = problem, rows, matrix, None
+
+    def predict(self, values):
+        return self.matrix @ scores(self.problem, values)
+
+
+def test_the_score_of_what_was_left_out_is_the_conditional_density(known):
+    """Of a linear normal model all is known: ``log p(y) - log p(z)`` of the whole and of what each fold keeps."""
+    problem, rng = replace(known.problem, discrepancy=("TAU", 0.0)), np.random.default_rng(5)
+    size, rows = len(names(problem)), known.bound.rows[:9]
+    matrix, noise = rng.normal(size=(9, size)), np.cov(rng.normal(size=(9, 40)))
+    y = matrix @ rng.normal(size=size) + rng.multivariate_normal(np.zeros(9), noise)
+    blocks = {"sbc-a": range(6), "sbc-b": range(6, 9)}
+    fitted = [targets.Normal(k, tuple(at), ("identity",) * len(at), y[list(at)], np.zeros(len(at))) for k, at in blocks.items()]
+    covariances = {k: noise[np.ix_(at, at)] for k, at in blocks.items()}
+    at = np.zeros(size)
+    toy = refit.Whole(_Linear(problem, rows, matrix), fitted, covariances, at, at[None])
+    whole = matrix @ matrix.T + np.block([[covariances["sbc-a"], np.zeros((6, 3))], [np.zeros((3, 6)), covariances["sbc-b"]]])
+    for out, found in zip(folds.dealt(rows, fitted), folds.scored(toy), strict=True):
+        kept = np.setdiff1d(range(9), out)
+        part_ = multivariate_normal(np.zeros(len(kept)), whole[np.ix_(kept, kept)]).logpdf(y[kept])
+        exact = multivariate_normal(np.zeros(9), whole).logpdf(y) - part_
+        assert found.se < 0.2 and abs(found.score - exact) < 5 * found.se + 0.02
+
+
+def test_folds_keep_tables_whole_and_leave_every_row_out_once(known):
+    out = folds.dealt(known.bound.rows, known.fitted)
+    assert sorted(i for fold in out for i in fold) == list(_all(known)) and min(map(len, out)) > 0
+    for t in known.fitted:
+        if not isinstance(t, targets.Normal):
+            assert len({k for k, fold in enumerate(out) for i in t.at if i in fold}) == 1
+
+
+def test_centred_coordinates_and_back(known):
+    problem = known.problem
+    u = np.random.default_rng(6).normal(size=(4, len(names(problem))))
+    w = centred.to(problem, u)
+    order = names(problem)
+    common, own, tau = order.index("KG"), order.index("KG@sbc-a"), order.index("TAU_KG")
+    assert np.allclose(np.delete(w, [own, order.index("KG@sbc-b")], 1), np.delete(u, [own, order.index("KG@sbc-b")], 1))
+    # a trial's own growth, as simulation has it
+    free = next(f for f in problem.free if f.name == "KG")
+    value = np.asarray(free.value(w[:, own]))
+    spread = free.between[0] * np.exp(free.between[1] * u[:, tau])
+    assert np.allclose(value, free.moved(free.value(u[:, common]), spread * u[:, own]))
+    for one, there in zip(u, w, strict=True):
+        back, log = centred.back(problem, jnp.asarray(there))
+        assert np.allclose(back, one)
+        jacobian = jax.jacfwd(lambda x: centred.back(problem, x)[0])(jnp.asarray(there))
+        assert np.isclose(log, np.linalg.slogdet(jacobian)[1])
+
+
+def test_a_part_simulates_as_the_whole(known):
+    """All parameters but one held at what the whole is told of them: the same trials, and the same statistics."""
+    problem = known.problem
+    values = {k: float(v) for k, v in parameters(problem, jnp.asarray(np.full(len(names(problem)), 0.3))).items()}
+    rows = [r for r in problem.rows("fit") if r.trial == "sbc-b"]
+    (slope,) = (f for f in problem.free if f.name == "SLOPE")
+    bound = part.bound(problem, [slope], rows, values, {"tdm1/efficacy": {"theta.KD": 0.004}})
+    assert [r.id for r in bound.rows] == [r.id for r in rows] and names(bound.problem) == ["SLOPE", "TAU"]
+    whole = binding.bind(replace(problem, roles={k: v for k, v in problem.roles.items() if k.startswith("sbc-b/")}))
+    key, full = jax.random.key(1), {**values, "KD": 0.004}
+    told = problems.by_card(problem, {k: np.full(2, v) for k, v in full.items()}, "sbc-b")
+    mine = problems.by_card(bound.problem, {"SLOPE": np.full(2, values["SLOPE"])}, "sbc-b")
+    assert np.array_equal(bound.work[0].run(mine, key, 0, 2), whole.work[0].run(told, key, 0, 2))
+
+
+def test_a_gradient_is_measured_beside_its_prediction(known):
+    found = gradients.measured(known.bound, known.covariances, known.start, seconds=0.1)
+    assert found["prediction"] > 0 and np.isclose(found["ratio"], found["pullback"] / found["prediction"])
+    (line,) = gradients.notes({"reduced": found})
+    assert line.startswith("reduced: all fit rows") and f"ratio {found['ratio']:.1f};" in line
 
 
 def test_leaving_out_a_normal_observation_is_exact():

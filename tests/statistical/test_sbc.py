@@ -22,7 +22,7 @@ from vtrial.calibrate.model import parameters
 from vtrial.conduct.grading import limits
 from vtrial.library import problems
 
-FITS, WARMUP, DRAWS, THIN = 128, 120, 126, 2
+FITS, WARMUP, DRAWS, THIN = 128, 80, 84, 2
 PROBLEM = problems.load(Path(__file__).parent / "sbc" / "problem.toml")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from .. import ledger
-from ..conduct import protocol
+from ..conduct import protocol, rules
 from ..endpoints.hard import arm_key
 from ..endpoints.joint.subjects import patients
 from ..endpoints.people import flat, frame, people
@@ -36,6 +36,9 @@ EVENTS = {
     "diarrhoea": "Diarrhoea",
     "hand_foot": "Palmar-plantar erythrodysaesthesia syndrome",
 }
+
+# Of a dose, the strongest last.
+ACTIONS = (ledger.ACTIONS[rules.GIVEN], ledger.ACTIONS[rules.HELD], ledger.LOWER, ledger.ACTIONS[rules.STOPPED])
 
 BLOOD, TESTS, GUT = "Blood and lymphatic system disorders", "Investigations", "Gastrointestinal disorders"
 CLASSES = {
@@ -93,6 +96,8 @@ def _values(arm, organ, course, baseline):
     who, day = np.nonzero(fresh.T)
     low = dict(arm.scale[1]).get(organ) if organ in organs.COUNTS else None
     high = 1.0 if organ in organs.LIVER else None
+    grade = _grade(course, index.get((organ, "grade")), day, who)
+    none = np.full(len(who), None)
     return table(
         ADLB,
         STUDYID=arm.trial,
@@ -110,7 +115,9 @@ def _values(arm, organ, course, baseline):
         ANRLO=np.full(len(who), low),
         ANRHI=np.full(len(who), high),
         BNRIND=_range(baseline[who], low, high),
-        ATOXGR=_grade(course, index.get((organ, "grade")), day, who),
+        ATOXGR=grade,
+        ATOXGRL=none if high else grade,
+        ATOXGRH=grade if high else none,
         ANL01FL="Y",
     )
 
@@ -127,10 +134,10 @@ def _grade(course, row, day, who):
     return np.full(len(who), None) if row is None else course.features[day, row, who].astype(int)
 
 
-def events(arm, course):
-    """ADAE of a kept `Course`: a record a subject and event, of its worst grade; laboratory values as far as they are reported
-    as events (`library.reporting`)."""
-    parts = [_event(arm, o, course, worst) for o in arm.organs if (worst := _worst(o, course)) is not None]
+def events(arm, course, doses):
+    """ADAE of a kept `Course` with its ledger ``doses``: a record a subject and event, of its worst grade; laboratory values as
+    far as they are reported as events (`library.reporting`)."""
+    parts = [_event(arm, o, course, worst, doses) for o in arm.organs if (worst := _worst(o, course)) is not None]
     told = pl.concat([pl.DataFrame(schema=ADAE), *parts]).sort("USUBJID", "AESTDY", "AEDECOD", nulls_last=True)
     return told.with_columns(AESEQ=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("USUBJID"))
 
@@ -142,21 +149,29 @@ def _worst(organ, course):
     return course.organs[organ].worst
 
 
-def _event(arm, organ, course, worst):
+def _event(arm, organ, course, worst, doses):
     seen = course.features[:, _rows(arm)[organ, "grade"]] >= 1
     who = np.flatnonzero(worst >= 1)
     day = np.where(seen.any(0), seen.argmax(0) + 1, None)
+    ids, strongest = usubjid(arm, len(worst))[who], _strongest(doses, organ)
     return table(
         ADAE,
         STUDYID=arm.trial,
-        USUBJID=usubjid(arm, len(worst))[who],
+        USUBJID=ids,
         ARMCD=arm.arm,
         AESEQ=0,
         AEDECOD=_name(arm, organ),
         AEBODSYS=CLASSES.get(organ),
         AETOXGR=worst[who].astype(int),
         AESTDY=day[who],
+        AEACN=[ACTIONS[strongest.get(i, 0)] for i in ids],
     )
+
+
+def _strongest(doses, organ):
+    """Position in `ACTIONS` of the strongest that the ledger has for an organ, by subject."""
+    rank = pl.col("EXACN").replace_strict({word: i for i, word in enumerate(ACTIONS)}, return_dtype=pl.Int32)
+    return dict(doses.filter(EXORGAN=organ).group_by("USUBJID").agg(rank.max()).iter_rows())
 
 
 def _name(arm, organ):

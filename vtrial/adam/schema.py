@@ -47,7 +47,7 @@ ADLB = _ID | {
     "ADY": pl.Int32,
     **dict.fromkeys(("AVAL", "BASE", "CHG", "ANRLO", "ANRHI"), pl.Float64),
     "BNRIND": pl.String,  # of BASE: LOW, NORMAL or HIGH
-    "ATOXGR": pl.Int32,
+    **dict.fromkeys(("ATOXGR", "ATOXGRL", "ATOXGRH"), pl.Int32),  # the grade, and whether it is of too little or too much
     "ANL01FL": pl.String,
 }
 ADAE = _ID | {
@@ -57,6 +57,7 @@ ADAE = _ID | {
     "AEBODSYS": pl.String,  # MedDRA's system organ class
     "AETOXGR": pl.Int32,  # the worst
     "AESTDY": pl.Int32,  # study day of the visit that first saw it; null where no visit did
+    "AEACN": pl.String,  # the strongest action that a dose rule took for it
 }
 # One record of each.
 KEYS = {

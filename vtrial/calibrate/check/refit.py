@@ -57,15 +57,30 @@ def refitted(known, out=(), problem=None):
 @lru_cache(maxsize=8)
 def _energy(known, problem):
     """``(u, weights, covariances) -> (energy, gradient)``, up to a constant: one program, whatever is left out."""
-    bound = known.bound if problem is None else replace(known.bound, problem=problem)
-    stacks, name = stacked.stacks(known.fitted), known.problem.discrepancy[0]
+    expect, each = expectation(known, problem), logliks(known)
 
     def energy(u, weights, covariances):
-        values = parameters(bound.problem, u)
-        each = stacked.logliks(known.fitted, stacks, bound.predict(values), values.get(name, 0.0), covariances)
-        return u @ u / 2 - jnp.stack(each) @ weights
+        return u @ u / 2 - each(*expect(u), covariances) @ weights
 
     return jax.jit(jax.value_and_grad(energy))
+
+
+def expectation(known, problem=None):
+    """``u -> (expected, tau)``: statistics (row,) and the discrepancy's deviation at scores (parameter,)."""
+    bound = known.bound if problem is None else replace(known.bound, problem=problem)
+    name, shift = known.problem.discrepancy[0], known.covariances.get("shift")
+
+    def expect(u):
+        values = parameters(bound.problem, u)
+        return targets.shifted(bound.rows, bound.predict(values), shift), values.get(name, jnp.zeros(()))
+
+    return expect
+
+
+def logliks(known):
+    """``(expected, tau, covariances) -> (target,)`` log-likelihoods."""
+    stacks = stacked.stacks(known.fitted)
+    return lambda expected, tau, given: jnp.stack(stacked.logliks(known.fitted, stacks, expected, tau, given))
 
 
 def without(known, out):
@@ -103,14 +118,12 @@ def moved(known, other):
 
 def predicted(known, draws):
     """Expected statistics (draw, row) and the discrepancy's deviation (draw,) at scores (draw, parameter)."""
-    values = parameters(known.problem, jnp.asarray(draws).T)
-    tau = values.get(known.problem.discrepancy[0], jnp.zeros(len(draws)))
-    return np.asarray(_predictions(known.bound)(values)), np.asarray(tau)
+    return jax.tree.map(np.asarray, _predictions(known)(jnp.asarray(draws)))
 
 
 @lru_cache(maxsize=8)
-def _predictions(bound):
-    return jax.jit(lambda all_: jax.lax.map(bound.predict, all_))
+def _predictions(known):
+    return jax.jit(lambda draws: jax.lax.map(expectation(known), draws))
 
 
-__all__ = ["DRAWS", "Whole", "agreement", "moved", "predicted", "refitted", "whole", "without"]
+__all__ = ["DRAWS", "NOTHING", "Whole", "agreement", "logliks", "moved", "predicted", "refitted", "whole", "without"]
