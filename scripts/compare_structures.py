@@ -1,9 +1,10 @@
-"""Structures beside each other: ``python scripts/compare_structures.py [--out FOLDER] [platelets] [tumours] [ild]``.
+"""Structures beside each other: ``python scripts/compare_structures.py [--out FOLDER] [platelets] [tumours] [ild] [power]``.
 
 Platelets with and without a drift of the stem pool (platelets-tdm1); tumours that lose the drug's effect with time, by a part
 that never shrinks, by both or by neither (efficacy-emilia); T-DXd's lung disease by the concentration of the day, that of the
-cycle, that of half a year, or by none (the rows of lung disease in her2-adc, simulated anew). Writes structures.csv (evidence
-and held-out log score) and rows.csv.
+cycle, that of half a year, or by none (the rows of lung disease in her2-adc, simulated anew), and by a power of exposure, in
+proportion to it, or by its square (all of her2-adc, by its surrogates). Writes structures.csv (evidence and held-out log score)
+and rows.csv.
 """
 
 import argparse
@@ -64,16 +65,24 @@ def ild():
         yield f"ild: {name}", refit.Whole(bound, targets.gather(bound.rows, bound.error), first, at, at[None])
 
 
-GROUPS = {"platelets": platelets, "tumours": tumours, "ild": ild}
+def power():
+    problem = problems.load("her2-adc")
+    bound = rounds.restored(binding.bind(problem), results.folder(problem.name) / rounds.TRAINING)
+    for name, fixed in {"a power": {}, "in proportion": {"POWER_ILD": 1.0}, "by its square": {"POWER_ILD": 2.0}}.items():
+        told = structures.held(problem, **fixed)
+        yield f"ild, exposure: {name}", _known(problem, told, replace(bound, problem=told, made_for=problem))
 
 
-def _known(base, problem):
-    """A problem, with the sampling covariances and from the mode of the committed result of ``base``."""
+GROUPS = {"platelets": platelets, "tumours": tumours, "ild": ild, "power": power}
+
+
+def _known(base, problem, bound=None):
+    """A problem, bound anew or as given, with the sampling covariances of the committed result of ``base``, and its mode."""
     data = results.read(results.folder(base.name) / "posterior.nc")
     mode = dict(zip(names(base), np.asarray(data["constant_data"]["mode"]), strict=True))
     # a number that is held starts where it is
     at = np.array([0.0 if f not in mode or _moved(base, problem, f) else mode[f] for f in names(problem)])
-    bound = binding.bind(problem)
+    bound = bound or binding.bind(problem)
     return refit.Whole(bound, targets.gather(bound.rows, bound.error), results.covariances(data), at, at[None])
 
 
