@@ -94,6 +94,14 @@ def test_an_arm_of_two_drugs_has_two_ledgers(tmp_path):
     assert set((one["EXPLDY"] - 1) % 21) <= {0, 7}
     whole = one.filter(pl.col("EXACN") == "DOSE NOT CHANGED")
     assert ((whole["EXDOSE"] / whole["EXPLDOS"]).round(6).is_in([1.0, 0.75, 0.5])).all()
+    # what else befell a patient is each drug's own, and so is what was done for it
+    adae = pl.read_parquet(tmp_path / "adae.parquet")
+    acted, unchanged = adex.filter(EXORGAN="other"), pl.col("AEACN") == "DOSE NOT CHANGED"
+    for drug in told["drugs"]:
+        who = acted.filter((pl.col("EXTRT") == drug) & (pl.col("EXACN") != "DOSE NOT CHANGED"))["USUBJID"]
+        events = adae.filter(AEDECOD=f"Other adverse event of {drug}")
+        of = set(events.filter(~unchanged)["USUBJID"])
+        assert of and of == set(who) & set(events["USUBJID"])
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def _event(arm, organ, course, worst, doses):
     seen = course.features[:, _rows(arm)[organ, "grade"]] >= 1
     who = np.flatnonzero(worst >= 1)
     day = np.where(seen.any(0), seen.argmax(0) + 1, None)
-    ids, strongest = usubjid(arm, len(worst))[who], _strongest(doses, organ)
+    ids, strongest = usubjid(arm, len(worst))[who], _strongest(arm, doses, organ)
     return table(
         ADAE,
         STUDYID=arm.trial,
@@ -168,17 +168,22 @@ def _event(arm, organ, course, worst, doses):
     )
 
 
-def _strongest(doses, organ):
-    """Position in `ACTIONS` of the strongest that the ledger has for an organ, by subject."""
+def _strongest(arm, doses, organ):
+    """Position in `ACTIONS` of the strongest that the ledger has for an organ, by subject; for all else, of its own drug."""
     rank = pl.col("EXACN").replace_strict({word: i for i, word in enumerate(ACTIONS)}, return_dtype=pl.Int32)
-    return dict(doses.filter(EXORGAN=organ).group_by("USUBJID").agg(rank.max()).iter_rows())
+    of = {"EXORGAN": organ} if organ in EVENTS else {"EXORGAN": organs.OTHER, "EXTRT": _drug(arm, organ)}
+    return dict(doses.filter(**of).group_by("USUBJID").agg(rank.max()).iter_rows())
 
 
 def _name(arm, organ):
     """What all else is called names its drug."""
     if organ in EVENTS:
         return EVENTS[organ]
-    return f"Other adverse event of {organ.removeprefix(organs.OTHER).strip() or arm.parts[0].drug}"
+    return f"Other adverse event of {_drug(arm, organ)}"
+
+
+def _drug(arm, organ):
+    return organ.removeprefix(organs.OTHER).strip() or arm.parts[0].drug
 
 
 __all__ = ["events", "kept", "lab"]
