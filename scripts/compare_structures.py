@@ -57,9 +57,9 @@ def tumours():
 def ild():
     """All by one sampling covariance, that of the first."""
     problem, first = problems.load("her2-adc"), None
-    data = results.read(results.folder(problem.name) / "posterior.nc")
+    others = part.means(results.read(results.folder(problem.name) / "posterior.nc"))
     for name, told in _metrics(problem):
-        bound = _trained(problem, part.means(data), *told)
+        bound = _trained(problem, others, *told)
         at = np.zeros(len(names(bound.problem)))
         first = first or bound.sampling(parameters(bound.problem, at))
         yield f"ild: {name}", refit.Whole(bound, targets.gather(bound.rows, bound.error), first, at, at[None])

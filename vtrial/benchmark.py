@@ -374,14 +374,9 @@ def _compiled(function, *examples, donate=()):
 
 def _times(call, *arguments, seconds):
     """Seconds of each repeat, the first left out."""
-    import jax
+    from .timing import repeats
 
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < 4 or time.perf_counter() < end:
-        begin = time.perf_counter()
-        jax.block_until_ready(call(*arguments))
-        times.append(time.perf_counter() - begin)
-    return times[1:]
+    return repeats(call, *arguments, seconds=seconds, least=4)[1:]
 
 
 def _row(row, dtype, subjects, compiling, times, error):

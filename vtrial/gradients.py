@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 
+from .timing import repeats
+
 
 def run(names=("her2-adc", "efficacy-emilia", "platelets-tdm1"), seconds=3.0, progress=None):
     """`measured` of the committed results of problems, by name."""
@@ -42,7 +44,7 @@ def measured(bound, covariances, at, seconds=3.0):
         jax.block_until_ready(job(u))
     compiling = time.perf_counter() - begin
     for name, job in jobs.items():
-        found[name] = _median(lambda job=job: jax.block_until_ready(job(u)), seconds)
+        found[name] = float(np.median(repeats(job, u, seconds=seconds, least=5)))
     return found | {"ratio": found["pullback"] / found["prediction"], "compile_seconds": compiling}
 
 
@@ -65,15 +67,6 @@ def _jobs(bound, covariances):
 
     jobs = {"prediction": predict, "pullback": pulled, "energy": lambda u: energy(u, fixed)}
     return {k: jax.jit(job) for k, job in (jobs | {"gradient": jax.value_and_grad(jobs["energy"])}).items()}
-
-
-def _median(job, seconds):
-    spent, end = [], time.perf_counter() + seconds
-    while len(spent) < 5 or time.perf_counter() < end:
-        begin = time.perf_counter()
-        job()
-        spent.append(time.perf_counter() - begin)
-    return float(np.median(spent))
 
 
 def notes(found):

@@ -7,6 +7,8 @@ on T-DM1, as a replay samples them, in the same run. Times are of whole replicat
 import time
 from dataclasses import replace
 
+from .timing import repeats
+
 ARMS = {"tdm1": 495, "lapcap": 496}
 TRIALS = 8  # replicate trials a call
 
@@ -38,7 +40,7 @@ def run(seconds=5.0, seed=1, progress=None):
         begin = time.perf_counter()
         job()
         compiling += time.perf_counter() - begin
-        found[name] = min(_times(job, seconds)) / TRIALS
+        found[name] = min(repeats(job, seconds=seconds)) / TRIALS
     ratio = {"ratio": found["all"] / found["platelets"], "patients": patients}
     return found | ratio | {"organs": {a.arm: list(a.organs) for a in whole}, "compile_seconds": compiling}
 
@@ -51,15 +53,6 @@ def _plain(trial, patients, key):
     of = setting(trial, "tdm1", "thrombocytopenia")
     rows = [replace(r, n=patients) for r in trial.rows.values() if r.arm == "tdm1" and r.endpoint in TABLE]
     return lambda: replicate.statistics(of, rows, {}, key, replicates=TRIALS)
-
-
-def _times(job, seconds):
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        begin = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - begin)
-    return times
 
 
 def notes(found):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "vtrial"
 
 # In the order of the flow. A layer may import itself and those above it in this list; layers of one row are strangers.
 LAYERS = [
-    {"errors"}, {"progress", "output"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
+    {"errors"}, {"progress", "output", "timing"}, {"units"}, {"library"}, {"events"}, {"pk"}, {"toxicity", "efficacy"},
     {"population"}, {"exposure"}, {"profiles"},
     {"conduct"}, {"endpoints"}, {"calibrate", "ledger"}, {"trial"}, {"compare", "adam"}, {"scoring", "simulation"},
     {"report", "benchmark", "gradients", "trial_year", "survival_speed"},
