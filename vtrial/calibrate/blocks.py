@@ -1,6 +1,7 @@
 """Which parameters a published row hangs on: those of its own block with their products, all others of its arms in a line."""
 
 from ..library import organs
+from ..library.designs import READING
 from ..library.problems import EFFICACY
 
 _EVENTS = {v: k for k, v in organs.EVENTS.items()}
@@ -29,11 +30,14 @@ def of_row(row):
 
 def reaches(problem, f, row):
     """Whether a parameter has any part in a row: its card is of a drug of the row's arms, or of the disease, or of reporting
-    where the row is of reported events."""
+    where the row is of reported events, or of reading where the trial has that assessor, or two that may agree."""
     trial = problem.trials[row.trial]
     given = {d for a in row.arms for d, _ in trial.arms[a].drugs}
     if f.card == REPORTED:
         return "_ae_" in row.endpoint and of_parameter(problem, f) in of_row(row)
+    if f.card == READING:
+        able = dict(trial.design.errors) if trial.design else {}
+        return len(able) > 1 if f.of == "agreement" else f.of.removeprefix("error.") in able
     return any(c.split("/")[0] in given if "/" in c else True for c in f.cards)
 
 

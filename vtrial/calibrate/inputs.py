@@ -35,14 +35,11 @@ def inputs(problem):
 
 def cards_of(problem):
     """The cards that a problem's subjects are made by."""
-    if problem.effect == JOINT:
-        known = {name: card for name, card in problem.cards.items() if hasattr(card, "theta")}
-        given = dict.fromkeys(name.split("/")[0] for name in known if "/" in name)
-        return [*known.values(), *(cards.load(name, "pk") for name in given)]
-    if problem.effect != EFFICACY:
+    if problem.effect not in (EFFICACY, JOINT):
         return [cards.load(problem.drug, name) for name in ("pk", problem.effect)]
-    able = [name for name in problem.cards if name != problem.tumour]
-    return [*problem.cards.values(), *(cards.load(name, "pk") for name in able)]
+    known = {name: card for name, card in problem.cards.items() if hasattr(card, "theta")}
+    given = dict.fromkeys(name.split("/")[0] for name in known if name != problem.tumour)
+    return [*known.values(), *(cards.load(name, "pk") for name in given)]
 
 
 def _conduct(problem, trial, arms):

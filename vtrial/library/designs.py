@@ -21,6 +21,9 @@ KINDS = {
     "none": (),
 }
 ASSESSORS = ("central", "investigator")
+# What a calibration may replace of a trial's reading, under `READING` in place of a card's path.
+READING = "reading"
+READINGS = ("agreement", *(f"error.{who}" for who in ASSESSORS))
 EVENTS = ("pfs", "os")
 # Days after the last patient by which a cut that waits for events is made at the latest.
 PATIENCE = 1461.0

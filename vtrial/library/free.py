@@ -102,7 +102,7 @@ def read(sheet, name, table, of):
 
 def numbers(card):
     """What may be free of a card, with its internal unit: typical values, spreads, errors, coefficients of covariates."""
-    if isinstance(card, Shares):
+    if isinstance(card, Loose):
         return dict.fromkeys(card.names, "1")
     out = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
     out |= {f"coefficient.{e.on}.{e.of}": "1" for e in card.effects if e.form == "categorical"}
@@ -110,12 +110,13 @@ def numbers(card):
 
 
 @dataclass(frozen=True)
-class Shares:
-    """The card of reporting: P(reported | grade) by organ, ``low`` for grades 1 and 2, ``high`` for 3 and 4. ``path`` is
-    what replaces it."""
+class Loose:
+    """Numbers without unit that are on no card, by name; ``path`` stands for one where values replace them. Of reporting:
+    P(reported | grade) by organ, ``low`` for grades 1 and 2, ``high`` for 3 and 4. Of assessors' reading: their agreement and
+    errors, in place of what trials say."""
 
     names: tuple
-    path: str = "reporting"
+    path: str
 
 
 def _listed(value):
@@ -142,4 +143,4 @@ def _between(sheet, table, where):
     return (table["median"], table["log_sd"]) if fine else None
 
 
-__all__ = ["AT", "BETWEEN", "Free", "Shares", "numbers", "read"]
+__all__ = ["AT", "BETWEEN", "Free", "Loose", "numbers", "read"]

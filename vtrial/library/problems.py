@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from . import cards, drugs, free, organs, reporting, trials
+from . import cards, designs, drugs, free, organs, reporting, trials
 from .files import digest, locate
 from .free import Free
 from .schema import SOURCED, Sheet
@@ -20,8 +20,8 @@ MODELLED = {EFFICACY: _OUTCOMES, JOINT: (*_OUTCOMES, *_ORGANS, *_DOSES)}
 class Problem:
     """Of a toxicity: ``drug`` and ``effect`` name the card; of tumours ``effect`` is ``efficacy``, ``tumour`` names the
     disease, and a free parameter's ``card`` a drug or the disease; of all together ``effect`` is ``joint``, and a free
-    parameter's ``card`` is ``drug/effect``, the disease or ``reporting``. ``roles`` maps ``trial/row`` to (role, reason).
-    ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a scale of zero means none. ``subjects`` and
+    parameter's ``card`` is ``drug/effect``, the disease, ``reporting`` or ``reading``. ``roles`` maps ``trial/row`` to (role,
+    reason). ``discrepancy`` is (name, scale) of the half-normal prior of TAU; a scale of zero means none. ``subjects`` and
     ``scramble``: how many quasi-random subjects, and the seed of their scramble."""
 
     name: str
@@ -115,13 +115,13 @@ def _cards(drug, effect, tumour, of):
     if effect not in (EFFICACY, JOINT):
         return {"": cards.load(drug, effect)}
     named = list(dict.fromkeys(name for t in of.values() for a in t.arms.values() for name, _ in a.drugs))
-    known = {tumour: cards.tumour(tumour)}
+    known = {tumour: cards.tumour(tumour), designs.READING: free.Loose(designs.READINGS, designs.READING)}
     if effect == EFFICACY:
         return known | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
     able = {n: [e for e in (*organs.effects(n), EFFICACY) if drugs.has(n, e)] for n in named}
     known |= {f"{n}/{e}": cards.load(n, e) for n, effects in able.items() for e in effects}
     shares = tuple(f"{organ}.{part}" for organ in reporting.shares() for part in ("low", "high"))
-    return known | {"reporting": free.Shares(shares)}
+    return known | {"reporting": free.Loose(shares, "reporting")}
 
 
 def _beside(path, name):

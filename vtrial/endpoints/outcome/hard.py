@@ -58,9 +58,10 @@ def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
     -------
     Subjects
     dict
-        Their scores and covariates by name, (subject,) each.
+        Their scores and covariates by name, (subject,) each, with `setting.assessors`.
     """
     scores = dealt(s, places, keys, ids)
+    scores |= {k: jnp.full_like(scores["death"], v) for k, v in settings.assessors(s, values).items()}
     covs = settings.covariates(s, scores)
     cleared = settings.kinetics(s, scores | (kinetics or {}), covs | (kinetics or {}))
     path = settings.paths(s, taken * cleared, scores, covs, values)
@@ -128,7 +129,8 @@ def _passed(hazard, edges, threshold):
 def readings(s, of: Subjects, scores, assessor):
     """Sums as an assessor measures them, mm: at baseline (subject,), at scans (scan, subject). His errors are in part those of
     every assessor, who reads the same images."""
-    own, common, error = (1 - s.design.response.agreement) ** 0.5, s.design.response.agreement**0.5, s.design.error(assessor)
+    alike, error = scores[settings.ALIKE], scores[settings.ERROR + assessor]
+    own, common = jnp.sqrt(1 - alike), jnp.sqrt(alike)
     first = own * scores[f"{assessor}.0"] + common * scores["image.0"]
     later = own * _each(scores, assessor, s) + common * _each(scores, "image", s)
     return of.baseline * jnp.exp(error * first), of.size * jnp.exp(error * later)

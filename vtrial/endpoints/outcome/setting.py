@@ -14,12 +14,13 @@ from ...library import cards, designs, populations, response
 from ...library.drugs import has
 from ...library.problems import EFFICACY
 
+ALIKE, ERROR = f"{designs.READING}.agreement", f"{designs.READING}.error."
+
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One arm. ``edges``: day 0 and the planned scans (NumPy); ``rules``: RECIST's numbers; ``error``: standard deviation of
-    the logarithm of one sum as the primary assessor measures it; ``treating``: that of the investigator, where he is
-    another, upon whose reading treatment and scans end; ``arms``: (arm, patients) of the whole trial."""
+    """One arm. ``edges``: day 0 and the planned scans (NumPy); ``rules``: RECIST's numbers; ``arms``: (arm, patients) of the
+    whole trial."""
 
     trial: str
     arm: str
@@ -33,9 +34,7 @@ class Setting:
     unit: str
     edges: np.ndarray
     rules: response.Rules
-    error: float
     design: designs.Design
-    treating: float | None = None
     arms: tuple = ()
 
     @property
@@ -82,9 +81,7 @@ def setting(trial, arm_id, disease, horizon):
         unit=p.unit,
         edges=edges(design.scans, horizon),
         rules=response.load(design.response.version),
-        error=design.error(),
         design=design,
-        treating=None if design.treating == design.response.assessor else design.error(design.treating),
         arms=tuple((a.id, a.randomised) for a in trial.arms.values()),
     )
 
@@ -115,6 +112,14 @@ def paths(s, exposure, scores, covs, values):
     return tumour.path(p, kill, exposure, s.edges)
 
 
+def assessors(s, values):
+    """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name -> scalar or (subject,): the trial's
+    own numbers but for those that a calibration replaces."""
+    own = {"agreement": s.design.response.agreement} | {f"error.{who}": error for who, error in s.design.errors}
+    told = own | {k: v for k, v in values.get(designs.READING, {}).items() if k in own}
+    return {f"{designs.READING}.{k}": v for k, v in told.items()}
+
+
 def covariates(s, scores):
     """Covariates of subjects; those that the population lacks at the cards' references."""
     known = population.covariates(s.population, scores)
@@ -126,4 +131,4 @@ def names(s):
     return population.score_names(s.population, *s.cards)
 
 
-__all__ = ["Setting", "bare", "covariates", "edges", "kinetics", "names", "paths", "setting"]
+__all__ = ["ALIKE", "ERROR", "Setting", "assessors", "bare", "covariates", "edges", "kinetics", "names", "paths", "setting"]

@@ -85,7 +85,7 @@ def curves(arms, looks, values, horizon) -> list:
     # side by side: a step of all arms costs little more than one of a single arm
     firsts, uniforms = zip(*(marks for _, marks, _ in looks), strict=True)
     wide = [[p.log_size for p in paths], [p.lesions for p in paths], [c["SLD"] for c in covs], firsts, uniforms]
-    watch = _watched(arms[0], *(jnp.concatenate(parts, -1) for parts in wide))
+    watch = _watched(arms[0], settings.assessors(arms[0], values), *(jnp.concatenate(parts, -1) for parts in wide))
     ends = np.cumsum([len(c["SLD"]) for c in covs])[:-1]
     parts = zip(*(jnp.split(part, ends, -1) for part in watch), strict=True)
     days = np.arange(0.0, horizon + STEP, STEP)
@@ -112,13 +112,14 @@ def _curves(s, path, watch, days):
     )
 
 
-def _watched(s, log_size, lesions, baseline, first, uniform):
+def _watched(s, known, log_size, lesions, baseline, first, uniform):
     """The `_Watch` of the primary assessor beside the one who treats, whose errors come first: what he sees does not hang on
     the other."""
-    y, error, other = log_size[1:], s.error, s.treating or s.error
+    who = s.design.response.assessor
+    y, error, other = log_size[1:], known[settings.ERROR + who], known[settings.ERROR + s.design.treating]
     # of one assessor alone the other is himself
-    rho = s.design.response.agreement if s.treating else 1.0
-    own = max(np.sqrt(1 - rho**2), 1e-6)
+    rho = known[settings.ALIKE] if s.design.treating != who else 1.0
+    own = jnp.sqrt(jnp.maximum(1 - rho**2, 1e-12))
     start = error * (rho * first[1] + own * first[0]), other * first[1]
     floor = jnp.log(s.rules.cr_below / baseline)
 
@@ -126,7 +127,7 @@ def _watched(s, log_size, lesions, baseline, first, uniform):
         size, u, v = x
         mine, theirs = ((_bar(s.rules, n, baseline, floor) - size) / e for n, e in zip(nadirs, (error, other), strict=True))
         go_on, off = _kept(theirs, v)
-        alike, also = _kept((mine - rho * off) / own, u) if s.treating else (jnp.ones_like(go_on), 0.0)
+        alike, also = _kept((mine - rho * off) / own, u) if s.design.treating != who else (jnp.ones_like(go_on), 0.0)
         lows = jnp.minimum(nadirs[0], size + error * (rho * off + own * also)), jnp.minimum(nadirs[1], size + other * off)
         return lows, (ndtr(jnp.clip(mine, -TAIL, TAIL)), go_on, go_on * alike)
 
