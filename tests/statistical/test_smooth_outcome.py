@@ -2,7 +2,7 @@
 
 What is left between them is added to the likelihood as a shift. Here the two looks are compared by themselves: the data cut
 comes long after the last patient joined, and nobody is lost or crosses over; once with central review alone, and once with the
-investigator, upon whose reading scans end.
+investigator, upon whose reading scans end, and with free parameters of how the two read.
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from vtrial.calibrate import outcome as binding
 from vtrial.calibrate import targets
 from vtrial.calibrate.model import names, parameters
 from vtrial.library import problems
+from vtrial.library.designs import READING
 
 REPLICATES, SUBJECTS, LATE = 200, 8192, 962 + 1100
 # Of the sampling deviation of one trial of the published size.
@@ -33,7 +34,8 @@ def late(both):
         design = replace(d, cuts=cuts, errors=errors, dropout=replace(d.dropout, hazard=0.0), crossovers=())
         trials[name] = replace(trial, design=design)
     kept = {k: v for k, v in problem.roles.items() if not k.endswith(("-events", "-inv"))}
-    return replace(problem, trials=trials, roles=kept)
+    read = [f for f in problems.load("her2-adc").free if f.card == READING] if both else []
+    return replace(problem, trials=trials, roles=kept, free=(*problem.free, *read))
 
 
 @cache

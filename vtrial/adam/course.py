@@ -4,6 +4,8 @@ Study days count from the first dose, which is day 1. A course lasts as long as 
 the tumour nor a data cut ends it.
 """
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,7 +72,9 @@ def kept(arm, known, values, key, places=None, plan=None, most=ledger.MOST):
 
     def run(n):
         if plan is not None:
-            made = patients(plan, n, first, flat(places, jnp.arange(1), size)[0], keys, subjects, keep=True)
+            # counted to the end of the tables, not to the day of the published rows
+            whole = replace(plan, closed=float(plan.days))
+            made = patients(whole, n, first, flat(places, jnp.arange(1), size)[0], keys, subjects, keep=True)
             return made.course, made.baseline
         who = people(arm, of, n.shares, first, keys, subjects, days)
         return protocol.follow(of, n.protocol, who, days, True), who.baseline
