@@ -26,6 +26,7 @@ from vtrial.endpoints.joint import rows as organ_rows
 from vtrial.endpoints.outcome.rows import unmodelled
 from vtrial.errors import InputError
 from vtrial.library import cards, drugs, files, organs, populations, problems, reporting, trials
+from vtrial.library.designs import READING
 from vtrial.pk import modes as pkmodes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -442,13 +443,17 @@ def test_priors(path):
     for f in problem.free:
         assert 0 < f.log_sd <= 1.5
         for card in f.cards:
-            value = number(problem.cards[card], f.of) / f.factor
+            value = number(problem, card, f.of) / f.factor
             # on the prior's own scale
             assert abs(float(f.score(value))) < 3, f"{f.name}: {card}'s {value:.4g} is far from the median {f.median:.4g}"
 
 
-def number(card, name):
-    """A card's number by what a problem calls it, in internal units."""
+def number(problem, named, name):
+    """A card's number by what a problem calls it, in internal units; of reading a trial's."""
+    card = problem.cards[named]
+    if named == READING:
+        design = next(t.design for t in problem.trials.values() if t.design and len(t.design.errors) > 1)
+        return design.response.agreement if name == "agreement" else design.error(name.removeprefix("error."))
     if not hasattr(card, "theta"):
         organ, part = name.split(".")
         return reporting.shares()[organ][0 if part == "low" else 3]
