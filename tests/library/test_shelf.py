@@ -452,8 +452,7 @@ def number(problem, named, name):
     """A card's number by what a problem calls it, in internal units; of reading a trial's."""
     card = problem.cards[named]
     if named == READING:
-        design = next(t.design for t in problem.trials.values() if t.design and len(t.design.errors) > 1)
-        return design.response.agreement if name == "agreement" else design.error(name.removeprefix("error."))
+        return next(t.design for t in problem.trials.values() if t.design and len(t.design.errors) > 1).readings[name]
     if not hasattr(card, "theta"):
         organ, part = name.split(".")
         return reporting.shares()[organ][0 if part == "low" else 3]

@@ -3,10 +3,10 @@
 from ..library import organs
 from ..library.designs import READING
 from ..library.problems import EFFICACY
+from ..library.reporting import REPORTED
 
 _EVENTS = {v: k for k, v in organs.EVENTS.items()}
 _BY_ORGAN = {o: name for name, mine in organs.EFFECTS.items() for o in mine}
-REPORTED = "reporting"
 
 
 def of_parameter(problem, f):
@@ -36,8 +36,8 @@ def reaches(problem, f, row):
     if f.card == REPORTED:
         return "_ae_" in row.endpoint and of_parameter(problem, f) in of_row(row)
     if f.card == READING:
-        able = dict(trial.design.errors) if trial.design else {}
-        return len(able) > 1 if f.of == "agreement" else f.of.removeprefix("error.") in able
+        design = trial.design
+        return design is not None and f.of in design.readings and (len(design.errors) > 1 or f.of != "agreement")
     return any(c.split("/")[0] in given if "/" in c else True for c in f.cards)
 
 

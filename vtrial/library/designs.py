@@ -137,6 +137,11 @@ class Design:
         return dict(self.errors)[assessor or self.response.assessor]
 
     @property
+    def readings(self):
+        """The trial's own number of each of `READINGS` that it has."""
+        return {"agreement": self.response.agreement} | {f"error.{who}": error for who, error in self.errors}
+
+    @property
     def treating(self):
         """The assessor upon whose reading treatment and scans end: the investigator, where there is one."""
         return "investigator" if "investigator" in dict(self.errors) else self.response.assessor

@@ -121,7 +121,7 @@ def _cards(drug, effect, tumour, of):
     able = {n: [e for e in (*organs.effects(n), EFFICACY) if drugs.has(n, e)] for n in named}
     known |= {f"{n}/{e}": cards.load(n, e) for n, effects in able.items() for e in effects}
     shares = tuple(f"{organ}.{part}" for organ in reporting.shares() for part in ("low", "high"))
-    return known | {"reporting": free.Loose(shares, "reporting")}
+    return known | {reporting.REPORTED: free.Loose(shares, reporting.REPORTED)}
 
 
 def _beside(path, name):

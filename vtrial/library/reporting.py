@@ -6,6 +6,8 @@ from ..errors import bad
 from .files import REPORTING, root
 from .schema import SOURCED, Sheet
 
+# In place of a card's path, where a calibration replaces shares.
+REPORTED = "reporting"
 GRADES = ("grade1", "grade2", "grade3", "grade4")
 
 

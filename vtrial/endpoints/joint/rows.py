@@ -11,7 +11,6 @@ from ...library import organs, reporting
 from ..outcome import hard
 from .plan import closed
 
-REPORTING = "reporting"  # in place of a card's path
 GRADES = {"any": (1, 9), "grade3plus": (3, 9), **{f"grade{g}": (g, g) for g in range(1, 6)}}
 _ORGANS = {"thrombocytopenia": "platelets", "neutropenia": "neutrophils"}
 _GROUP = r"(?:_(?P<group>asian|nonasian))?"
@@ -126,8 +125,8 @@ def _group(r, p):
 
 def reported(organ, worst, p, values):
     """The worst grade (subject,) as reported: the laboratory's, or none. Shares by grade are the shelf's, or ``low`` (grades 1
-    and 2) and ``high`` of ``values[REPORTING]``."""
-    mine = values.get(REPORTING, {})
+    and 2) and ``high`` of ``values[REPORTED]``."""
+    mine = values.get(reporting.REPORTED, {})
     low, _, high, _ = (jnp.asarray(v) for v in reporting.shares()[organ])
     low, high = mine.get(f"{organ}.low", low), mine.get(f"{organ}.high", high)
     share = jnp.where(worst >= 3, high, low)
@@ -153,4 +152,4 @@ def middle(value, counts):
     return jnp.where(n > 0, (low + jnp.where(jnp.isfinite(high), high, low)) / 2, 0.0)
 
 
-__all__ = ["FORMS", "REPORTING", "Reading", "cut", "followed", "middle", "reading", "sampled", "statistic", "unmodelled"]
+__all__ = ["FORMS", "Reading", "cut", "followed", "middle", "reading", "sampled", "statistic", "unmodelled"]

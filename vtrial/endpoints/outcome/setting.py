@@ -115,9 +115,8 @@ def paths(s, exposure, scores, covs, values):
 def assessors(s, values):
     """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name -> scalar or (subject,): the trial's
     own numbers but for those that a calibration replaces."""
-    own = {"agreement": s.design.response.agreement} | {f"error.{who}": error for who, error in s.design.errors}
-    told = own | {k: v for k, v in values.get(designs.READING, {}).items() if k in own}
-    return {f"{designs.READING}.{k}": v for k, v in told.items()}
+    told = values.get(designs.READING, {})
+    return {f"{designs.READING}.{k}": told.get(k, own) for k, own in s.design.readings.items()}
 
 
 def covariates(s, scores):

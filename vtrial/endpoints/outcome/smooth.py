@@ -115,10 +115,10 @@ def _curves(s, path, watch, days):
 def _watched(s, known, log_size, lesions, baseline, first, uniform):
     """The `_Watch` of the primary assessor beside the one who treats, whose errors come first: what he sees does not hang on
     the other."""
-    who = s.design.response.assessor
-    y, error, other = log_size[1:], known[settings.ERROR + who], known[settings.ERROR + s.design.treating]
+    who, treats = s.design.response.assessor, s.design.treating
+    y, error, other = log_size[1:], known[settings.ERROR + who], known[settings.ERROR + treats]
     # of one assessor alone the other is himself
-    rho = known[settings.ALIKE] if s.design.treating != who else 1.0
+    rho = known[settings.ALIKE] if treats != who else 1.0
     own = jnp.sqrt(jnp.maximum(1 - rho**2, 1e-12))
     start = error * (rho * first[1] + own * first[0]), other * first[1]
     floor = jnp.log(s.rules.cr_below / baseline)
@@ -127,7 +127,7 @@ def _watched(s, known, log_size, lesions, baseline, first, uniform):
         size, u, v = x
         mine, theirs = ((_bar(s.rules, n, baseline, floor) - size) / e for n, e in zip(nadirs, (error, other), strict=True))
         go_on, off = _kept(theirs, v)
-        alike, also = _kept((mine - rho * off) / own, u) if s.design.treating != who else (jnp.ones_like(go_on), 0.0)
+        alike, also = _kept((mine - rho * off) / own, u) if treats != who else (jnp.ones_like(go_on), 0.0)
         lows = jnp.minimum(nadirs[0], size + error * (rho * off + own * also)), jnp.minimum(nadirs[1], size + other * off)
         return lows, (ndtr(jnp.clip(mine, -TAIL, TAIL)), go_on, go_on * alike)
 
