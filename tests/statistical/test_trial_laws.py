@@ -111,7 +111,7 @@ def plainly_scanned(n, horizon):
     scans = replace(s.design.scans, scatter=0.0, missed=0.0)
     dropout = replace(s.design.dropout, hazard=0.0)
     errors = tuple((who, 1e-6) for who, _ in s.design.errors)
-    return replace(s, error=1e-6, design=replace(s.design, scans=scans, dropout=dropout, errors=errors))
+    return replace(s, design=replace(s.design, scans=scans, dropout=dropout, errors=errors))
 
 
 def alone(s, kg, kd=None):
