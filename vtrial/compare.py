@@ -96,7 +96,7 @@ def published_width(row, implied=None):
         sd = math.sqrt((1 - row.value) / (row.n * row.value)) / -math.log(row.value)
         low, high = (row.value ** math.exp(side * 1.6448536 * sd) for side in (1, -1))
         return high - low
-    if row.statistic not in ("share", "count", "events"):
+    if row.statistic not in ("share", "count", "events", "at risk"):
         return None
     count = round(row.value if row.unit == "count" else row.value * row.n)
     low = beta.ppf(0.05, count, row.n - count + 1) if count else 0.0

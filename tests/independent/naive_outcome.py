@@ -160,6 +160,7 @@ def follow(arm, scores):
         "made": [bool(ndtr(scores[f"made.{k}"]) >= arm["missed"]) for k in range(1, len(edges))],
         "joined": joins(*arm["enrolment"], ndtr(scores["joins"])),
         "gone": waits(scores["gone"]) / arm["dropout"] if arm["dropout"] else NEVER,
+        "leaves": leaves(arm, ndtr(scores["leaves"])),
         "death": death,
         "progressed": None,
     }
@@ -169,6 +170,13 @@ def follow(arm, scores):
         me["progressed"] = me["days"][scan]
         me["death"] = me["progressed"] + survives(arm, p, kill["POST"], y[scan + 1], me, scores)
     return me
+
+
+def leaves(arm, share):
+    """Day of leaving scans: the largest shares have none, the others leave at a hazard, the smallest last."""
+    if share >= 1 - arm["unscanned"]:
+        return 0.0
+    return -math.log(share / (1 - arm["unscanned"])) / arm["leaving"] if arm["leaving"] else NEVER
 
 
 def treating(arm):
@@ -199,11 +207,11 @@ def read(arm, me, scores, assessor, until):
 def seen(arm, me, scores, assessor, cut):
     """What is known at a data cut (day of the trial), None of a patient who has not joined.
 
-    Nothing but survival is followed beyond the progression that ends treatment.
+    Nothing but survival is followed beyond the progression that ends treatment, or beyond leaving.
     """
     if me["joined"] >= cut:
         return None
     until = float(min(cut - me["joined"], me["gone"]))
-    scanned = until if me["progressed"] is None else min(until, me["progressed"])
+    scanned = min(until, me["leaves"], NEVER if me["progressed"] is None else me["progressed"])
     dead = me["death"] <= until
     return read(arm, me, scores, assessor, scanned) | {"os": (float(me["death"]) if dead else until, bool(dead))}

@@ -32,7 +32,7 @@ OTHER = {
     "tumour": {"theta.KG": 0.004, "omega.KG": 1.1, "theta.HNL": 0.0015, "theta.BNL": -0.4, "theta.H0": 0.0012}
     | {"theta.BOS": 0.3, "theta.BPP": 1.6, "theta.CROSS": 0.3, "omega.FRAILTY": 1.0},
     "kill": {"theta.KD": 0.06, "theta.LAMBDA": 0.012, "theta.FRES": 0.002, "theta.POST": 0.6, "omega.FRES": 2.5},
-    "reading": {"agreement": 0.3, "error.investigator": 0.03},
+    "reading": {"agreement": 0.3, "error.investigator": 0.03, "leaving": 0.0015},
 }
 PLACES = {"card": ({"tumour": {}, "kill": {}, "reading": {}}, N), "other": (OTHER, N // 2)}
 
@@ -45,7 +45,10 @@ def emilia():
 @cache
 def arm(arm_id):
     cuts = emilia().design.cuts
-    return replace(setting.setting(emilia(), arm_id, "her2-breast", max(c.day for c in cuts)), n=N)
+    made = setting.setting(emilia(), arm_id, "her2-breast", max(c.day for c in cuts))
+    # EMILIA tells nobody who is never scanned
+    some = replace(made.design, dropout=replace(made.design.dropout, unscanned=0.03))
+    return replace(made, n=N, design=some)
 
 
 def dealt(s):
@@ -114,6 +117,8 @@ def plain(s, values):
         "rules": s.rules._asdict(),
         "enrolment": (d.enrolment.duration, d.enrolment.ramp),
         "dropout": d.dropout.hazard,
+        "unscanned": d.dropout.unscanned,
+        "leaving": values["reading"].get("leaving", d.dropout.leaving),
         "crossover": {"opens": over[0].opens, "share": over[0].share} if over else None,
     }
 
@@ -141,6 +146,8 @@ def test_courses_agree_day_by_day(arm_id, place):
     me = [m for m, _ in people]
     for name in ("joined", "gone", "death"):
         close(getattr(of, name), [m[name] for m in me], name)
+    # of the one who never leaves it is enough that he does not
+    close(np.minimum(of.leaves, 1e6), [min(m["leaves"], 1e6) for m in me], "leaves")
     for name in ("days", "new", "made"):
         close(getattr(of, name).T, [m[name] for m in me], name)
     close(of.size.T, [m["size"][1:] for m in me], "size")
@@ -186,6 +193,10 @@ def test_the_subjects_compared_meet_everything():
         assert (~central.pfs_event).sum() > 5 and final.os_event.sum() > central.os_event.sum() > 5
         assert (local.pfs_day != central.pfs_day).sum() > 1
         assert (of.gone < np.minimum(of.death, 2137 - of.joined)).sum() > 2 and not of.made.all()
+        leaves = np.minimum(of.leaves, of.gone) < np.minimum(of.progressed, of.death)
+        assert (of.leaves == 0).sum() > 1 and ((of.leaves > 0) & leaves & (of.leaves < of.gone)).sum() > (
+            2 if place == "other" else -1
+        )
         opens = arm("lapcap").design.crossovers[0].opens
         assert (np.isfinite(of.progressed) & (of.joined + of.death > opens)).sum() > 5
 

@@ -449,10 +449,11 @@ def test_priors(path):
 
 
 def number(problem, named, name):
-    """A card's number by what a problem calls it, in internal units; of reading a trial's."""
+    """A card's number by what a problem calls it, in internal units; of reading that of a trial that tells it."""
     card = problem.cards[named]
     if named == READING:
-        return next(t.design for t in problem.trials.values() if t.design and len(t.design.errors) > 1).readings[name]
+        both = [t.design for t in problem.trials.values() if t.design and len(t.design.errors) > 1]
+        return next(own for d in both if (own := d.readings[name]))
     if not hasattr(card, "theta"):
         organ, part = name.split(".")
         return reporting.shares()[organ][0 if part == "low" else 3]

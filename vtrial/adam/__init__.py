@@ -15,12 +15,12 @@ CONVENTION = {
     "dates": "RANDDT = origin + floor(day of joining); other dates = RANDDT + floor(days since); ADY = ADT - RANDDT + 1",
     "AVAL": "ADTTE: days from the start to ADT's moment, not rounded, no day added",
     "CNSR": "0 event, 1 censored",
-    "TRTEDT": "last planned dose before progression by the treating assessor, death or loss; null while treatment goes on",
+    "TRTEDT": "last dose planned before progression by who treats, leaving, death or loss; null while treatment goes on",
     "course": "ADEX, ADLB, ADAE: the same patients, treated as long as the trial tells; neither progression nor cut ends it",
 }
 
 # Of a course whose doses and tumour act on each other, in place of the above.
-JOINT = "ADEX, ADLB, ADAE: the same patients, treated until progression, death, loss or the last data cut"
+JOINT = "ADEX, ADLB, ADAE: the same patients, treated until progression, leaving, death, loss or the last data cut"
 
 
 def tables(trial, settings, values, key, replicate, cut, plans=None, rules=None):

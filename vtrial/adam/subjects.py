@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from ..endpoints.outcome import hard
 from .sampled import Arm
 from .schema import ADSL, dates, flag, table
 
@@ -58,8 +59,8 @@ def _treated(a):
 
 
 def _last_dose(a):
-    """Day of the last dose before the treating assessor's progression, death or loss; NaN while treatment goes on."""
-    over = np.minimum(np.minimum(a.of.progressed, a.of.death), a.of.gone)
+    """Day of the last dose before the treating assessor's progression, leaving, death or loss; NaN while treatment goes on."""
+    over = np.stack([a.of.progressed, hard.quits(a.of), a.of.death, a.of.gone]).min(0)
     ended = over <= a.left
     doses = np.maximum(np.ceil(np.where(ended, over, 0.0) / a.s.every) - 1, 0)
     return np.where(ended, doses * a.s.every, np.nan)

@@ -48,12 +48,18 @@ def _conduct(problem, trial, arms):
         told = [[a.drugs, a.n, a.randomised, asdict(a.treatment)] for a in arms]
         seen = {k: asdict(v) for k, v in trial.visits.items()}
         rules = {drug: asdict(r) for drug, r in trial.rules.items()}
-        return [trial.population, trial.grading, trial.lower_limit, seen, rules, told, trial.design and asdict(trial.design)]
+        return [trial.population, trial.grading, trial.lower_limit, seen, rules, told, trial.design and _design(trial.design)]
     if problem.effect == EFFICACY:
-        return [trial.population, [[a.drugs, a.randomised] for a in arms], asdict(trial.design)]
+        return [trial.population, [[a.drugs, a.randomised] for a in arms], _design(trial.design)]
     organ = organs.EFFECTS[problem.effect][0]
     told = [[a.drugs, a.n, asdict(a.treatment)] for a in arms]
     return [trial.population, trial.grading, trial.lower_limit.get(organ), asdict(trial.visits[organ]), told]
+
+
+def _design(design):
+    """A design without what it does not tell of leaving scans: results from before that could be told are not stale by it."""
+    told = asdict(design)
+    return told | {"dropout": {k: v for k, v in told["dropout"].items() if v or k not in ("unscanned", "leaving")}}
 
 
 def _row(problem, row):

@@ -21,9 +21,9 @@ KINDS = {
     "none": (),
 }
 ASSESSORS = ("central", "investigator")
-# What a calibration may replace of a trial's reading, under `READING` in place of a card's path.
+# What a calibration may replace of how a trial's scans are read and end, under `READING` in place of a card's path; its units.
 READING = "reading"
-READINGS = ("agreement", *(f"error.{who}" for who in ASSESSORS))
+READINGS = {"agreement": "1", "leaving": "1/day", **{f"error.{who}": "1" for who in ASSESSORS}}
 EVENTS = ("pfs", "os")
 # Days after the last patient by which a cut that waits for events is made at the latest.
 PATIENCE = 1461.0
@@ -90,10 +90,14 @@ class Response:
 
 @dataclass(frozen=True)
 class Dropout:
-    """``hazard`` of leaving follow-up (1/day); ``past_progression``: share who are treated beyond progression."""
+    """``hazard`` of leaving follow-up (1/day); ``past_progression``: share who are treated beyond progression. Survival of
+    others is followed though they leave scans and treatment, without progression: ``unscanned``, a share of all before the
+    first scan, and the rest at the hazard ``leaving`` (1/day)."""
 
     hazard: float
     past_progression: float
+    unscanned: float = 0.0
+    leaving: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ class Design:
     @property
     def readings(self):
         """The trial's own number of each of `READINGS` that it has."""
-        return {"agreement": self.response.agreement} | {f"error.{who}": error for who, error in self.errors}
+        own = {"agreement": self.response.agreement, "leaving": self.dropout.leaving}
+        return own | {f"error.{who}": error for who, error in self.errors}
 
     @property
     def treating(self):
@@ -296,10 +301,13 @@ def _errors(sheet, table):
 
 def _dropout(sheet, table):
     where = "dropout"
-    if not sheet.keys(table, where, ("hazard", "past_progression")):
+    if not sheet.keys(table, where, ("hazard", "past_progression"), ("unscanned", "leaving")):
         return Dropout(math.nan, math.nan)
     hazard = _between(sheet, table, where, "hazard", "1/day", 0)
-    return Dropout(hazard, _between(sheet, table, where, "past_progression", "1", 0, 1))
+    beyond = _between(sheet, table, where, "past_progression", "1", 0, 1)
+    unscanned = _between(sheet, table, where, "unscanned", "1", 0, 1) if "unscanned" in table else 0.0
+    leaving = _between(sheet, table, where, "leaving", "1/day", 0) if "leaving" in table else 0.0
+    return Dropout(hazard, beyond, unscanned, leaving)
 
 
 def _cuts(sheet, rows):

@@ -103,7 +103,7 @@ def read(sheet, name, table, of):
 def numbers(card):
     """What may be free of a card, with its internal unit: typical values, spreads, errors, coefficients of covariates."""
     if isinstance(card, Loose):
-        return dict.fromkeys(card.names, "1")
+        return dict(card.names)
     out = {f"theta.{k}": cards.UNITS[card.structure][k] for k in card.theta}
     out |= {f"coefficient.{e.on}.{e.of}": "1" for e in card.effects if e.form == "categorical"}
     return out | dict.fromkeys([*(f"omega.{k}" for k in card.etas), *(f"sigma.{k}" for k in card.sigma)], "1")
@@ -111,11 +111,11 @@ def numbers(card):
 
 @dataclass(frozen=True)
 class Loose:
-    """Numbers without unit that are on no card, by name; ``path`` stands for one where values replace them. Of reporting:
-    P(reported | grade) by organ, ``low`` for grades 1 and 2, ``high`` for 3 and 4. Of assessors' reading: their agreement and
-    errors, in place of what trials say."""
+    """Numbers that are on no card, name -> unit; ``path`` stands for one where values replace them. Of reporting:
+    P(reported | grade) by organ, ``low`` for grades 1 and 2, ``high`` for 3 and 4. Of reading: assessors' agreement and errors,
+    and the hazard of leaving scans, in place of what trials say."""
 
-    names: tuple
+    names: dict
     path: str
 
 

@@ -120,7 +120,7 @@ def _cards(drug, effect, tumour, of):
         return known | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
     able = {n: [e for e in (*organs.effects(n), EFFICACY) if drugs.has(n, e)] for n in named}
     known |= {f"{n}/{e}": cards.load(n, e) for n, effects in able.items() for e in effects}
-    shares = tuple(f"{organ}.{part}" for organ in reporting.shares() for part in ("low", "high"))
+    shares = {f"{organ}.{part}": "1" for organ in reporting.shares() for part in ("low", "high")}
     return known | {reporting.REPORTED: free.Loose(shares, reporting.REPORTED)}
 
 

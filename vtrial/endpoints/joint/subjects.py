@@ -2,8 +2,8 @@
 
 A patient is the same one in both halves: covariates, kinetics and luck are dealt by identity. The doses that organs allow are
 found first, as if nobody progressed; by these the tumour is killed, and seen at scans; treatment then ends on the day of
-progression (but for those whom the trial treats beyond it), death or loss, and what was given until then is what the organs
-allowed before.
+progression (but for those whom the trial treats beyond it), leaving, death or loss, and what was given until then is what the
+organs allowed before.
 """
 
 from typing import NamedTuple
@@ -64,7 +64,8 @@ def patients(plan, numbers, values, places, keys, ids, keep=False, kinetics=None
         course = protocol.follow(of, numbers.protocol, who, plan.days, keep, plan.windows)
         tumour, known = hard.subjects(s, values, places, keys, ids, _taken(plan, numbers, who, course), kinetics)
         followed = jnp.maximum(hard.followed(tumour, float(plan.days)), 0.0)
-        over = jnp.minimum(jnp.minimum(jnp.where(beyond, jnp.inf, tumour.progressed), tumour.death), followed)
+        over = jnp.minimum(jnp.where(beyond, jnp.inf, tumour.progressed), hard.quits(tumour))
+        over = jnp.minimum(jnp.minimum(over, tumour.death), followed)
         until = jnp.minimum(hard.followed(tumour, plan.closed), followed)
         made = tumour, course, with_surface(known), who.tells, who.baseline, followed, _treated(plan, course, ends)
         return over, until, Patients(*made)

@@ -21,7 +21,8 @@ SLIP = 2.5
 
 
 class Subjects(NamedTuple):
-    """Sampled subjects: ``joined`` (subject,) days after the first, ``death`` days after joining, ``gone``: lost to follow-up;
+    """Sampled subjects: ``joined`` (subject,) days after the first, ``death`` days after joining, ``gone``: lost to follow-up,
+    ``leaves``: scans and treatment alone, for other reasons than progression;
     ``days``, ``new`` and ``made`` (scan, subject): when a scan is made, whether it shows a new lesion, and whether it is
     made at all; ``size`` (scan, subject): true sum, mm; ``baseline`` (subject,). ``progressed`` (subject,): day on which the
     investigator, who treats, sees progression: there are no later scans."""
@@ -29,6 +30,7 @@ class Subjects(NamedTuple):
     joined: jnp.ndarray
     death: jnp.ndarray
     gone: jnp.ndarray
+    leaves: jnp.ndarray
     days: jnp.ndarray
     new: jnp.ndarray
     made: jnp.ndarray
@@ -70,6 +72,7 @@ def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
         joined=enrolment.day(s.design.enrolment, ndtr(scores["joins"])),
         death=_passed(path.death, s.edges, _threshold(scores["death"])),
         gone=_threshold(scores["gone"]) / jnp.maximum(s.design.dropout.hazard, 1e-12),
+        leaves=_leaves(s, scores),
         days=days,
         new=path.lesions[1:] >= _threshold(scores["lesion"]),
         made=ndtr(_each(scores, "made", s)) >= s.design.scans.missed,
@@ -81,6 +84,12 @@ def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
     hazard = (path.after[1:] * (days == progressed)).sum(0)
     after = progressed + _survived(s, jnp.maximum(hazard, 1e-12), path.cross, out.joined, progressed, scores)
     return out._replace(death=jnp.where(progressed < out.death, after, out.death), progressed=progressed), scores | covs
+
+
+def _leaves(s, scores):
+    """Day on which scans and treatment end for other reasons than progression: 0 of those who have none at all."""
+    scanned = jnp.log1p(-s.design.dropout.unscanned)
+    return jnp.maximum(_threshold(scores["leaves"]) + scanned, 0.0) / jnp.maximum(scores[settings.LEAVING], 1e-12)
 
 
 def _survived(s, hazard, cross, joined, progressed, scores):
@@ -101,7 +110,7 @@ def dealt(s, places, keys, ids):
     # whoever is assigned to an arm is someone before: all that describes him belongs to his place
     known = list(s.population.marginals) if how.played else [x.of for x in how.strata if x.of in s.population.marginals]
     own = [n for n in settings.names(s) if n not in known]
-    own += ["death", "gone", "lesion", "after", "crosses", "other lesions"]
+    own += ["death", "gone", "leaves", "lesion", "after", "crosses", "other lesions"]
     own += [f"{what}.{k}" for what in ("slip", "made") for k in range(1, count + 1)]
     own += [f"{who}.{k}" for who in ("image", *dict(s.design.errors)) for k in range(count + 1)]
     shared = ["joins", *known]
@@ -155,16 +164,28 @@ def followed(of: Subjects, cut):
     return jnp.minimum(cut - of.joined, of.gone)
 
 
+def scanned(of: Subjects, cut):
+    """Days for which each subject has been scanned by a data cut, (subject,): until the investigator's progression or until
+    he leaves."""
+    return jnp.minimum(followed(of, cut), jnp.minimum(of.progressed, of.leaves))
+
+
+def quits(of: Subjects):
+    """Day on which leaving ends treatment, (subject,): never of those without scans, who are not among the treated."""
+    return jnp.where(of.leaves > 0, of.leaves, jnp.inf)
+
+
 def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
     """What is known at a data cut (days after the first patient); and whether the subject had joined by then.
 
-    A death after the investigator's progression is no event of progression-free survival: it was not followed for that.
+    A death after the investigator's progression, or after leaving scans, is no event of progression-free survival: it was not
+    followed for that.
     """
-    until = followed(of, cut)
-    state, _ = assessed(s, of, scores, assessor, until)
+    until, seen = followed(of, cut), scanned(of, cut)
+    state, _ = assessed(s, of, scores, assessor, seen)
     until = jnp.maximum(until, 0.0)
-    outcome = recist.endpoints(s.rules, state, of.death, jnp.minimum(until, of.progressed))
+    outcome = recist.endpoints(s.rules, state, of.death, jnp.maximum(seen, 0.0))
     return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "dealt", "followed", "readings", "subjects"]
+__all__ = ["Subjects", "assessed", "at_cut", "dealt", "followed", "quits", "readings", "scanned", "subjects"]

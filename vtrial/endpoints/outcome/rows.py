@@ -12,19 +12,22 @@ from ...conduct import enrolment
 from ...conduct.recist import CR
 from ...library import populations
 from .. import survival
+from . import setting as settings
 
 SCALES = {
     "survival": "cloglog",
     "share": "logit",
     "count": "logit",
     "events": "logit",
+    "at risk": "logit",
     "difference": "identity",
     "median": "log",
     "hazard ratio": "log",
 }
 TIMES = ("median", "survival", "hazard ratio", "events")
 MODELLED = {
-    **dict.fromkeys(("pfs", "os"), TIMES),
+    "pfs": (*TIMES, "at risk"),
+    "os": TIMES,
     "dor": ("median", "survival"),
     "orr": ("share", "count", "difference"),
     "cr": ("share",),
@@ -43,6 +46,8 @@ def unmodelled(row, trial):
     """Why a row is not modelled, or nothing."""
     if row.statistic not in MODELLED.get(row.endpoint, ()):
         return f"{row.endpoint}, {row.statistic}, is not modelled"
+    if row.statistic in ("survival", "at risk") and "month" not in row.options:
+        return f"the month of {row.statistic} is not told"
     if row.options.get("adjusted"):
         return "a model adjusted for other covariates is not fitted"
     if trial.design is None:
@@ -86,6 +91,8 @@ def smooth(row, trial, curves):
     of = [curves[a] for a in row.arms]
     if row.endpoint == "orr":
         return of[0].orr - of[1].orr if row.statistic == "difference" else of[0].orr
+    if row.statistic == "at risk":
+        return _at_risk(row, trial, of[0])
     days, lines = of[0].days, [getattr(c, row.endpoint) for c in of]
     if row.statistic == "survival":
         return jnp.interp(row.options["month"] * units.DAYS_PER_MONTH, days, lines[0])
@@ -100,6 +107,14 @@ def smooth(row, trial, curves):
     risk = [(line[1:] + line[:-1]) / 2 * kept for _, line in counted]
     sizes = [trial.arms[a].randomised for a in row.arms]
     return hazard_ratio([n * e for n, e in zip(sizes, events, strict=True)], [n * r for n, r in zip(sizes, risk, strict=True)])
+
+
+def _at_risk(row, trial, curves):
+    """Share still at risk at a month: watched, and followed until the scan after it, as else the scan before censors."""
+    design, day = trial.design, row.options["month"] * units.DAYS_PER_MONTH
+    scan = settings.edges(design.scans, day + max(design.scans.every, design.scans.then or 0.0))
+    there = enrolment.followed(design.enrolment, design.dropout, cut(row, trial), scan[scan >= day][0])
+    return jnp.interp(day, curves.days, curves.watched) * there
 
 
 def _patients(row, trial, curves):
@@ -146,8 +161,9 @@ def hard(row, trial, outcomes, memo=None):
         shares = [_share(row, trial, *o) for o in of]
         return shares[0] - shares[1] if row.statistic == "difference" else shares[0]
     (time, event, counts), *other = [_times(row, trial, *o) for o in of]
-    if row.statistic == "events":
-        return (event & counts).sum(-1) / jnp.maximum(counts.sum(-1), 1)
+    if row.statistic in ("events", "at risk"):
+        yes = event if row.statistic == "events" else time >= row.options["month"] * months
+        return (yes & counts).sum(-1) / jnp.maximum(counts.sum(-1), 1)
     if row.statistic == "hazard ratio":
         stacked = [jnp.concatenate(pair, -1) for pair in zip((time, event, counts), other[0], strict=True)]
         first = jnp.broadcast_to(jnp.arange(stacked[0].shape[-1]) < time.shape[-1], stacked[0].shape)

@@ -14,7 +14,7 @@ from ...library import cards, designs, populations, response
 from ...library.drugs import has
 from ...library.problems import EFFICACY
 
-ALIKE, ERROR = f"{designs.READING}.agreement", f"{designs.READING}.error."
+ALIKE, ERROR, LEAVING = (f"{designs.READING}.{k}" for k in ("agreement", "error.", "leaving"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ def paths(s, exposure, scores, covs, values):
 
 
 def assessors(s, values):
-    """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name -> scalar or (subject,): the trial's
-    own numbers but for those that a calibration replaces."""
+    """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name, and the hazard of leaving scans,
+    `LEAVING` (1/day) -> scalar or (subject,): the trial's own numbers but for those that a calibration replaces."""
     told = values.get(designs.READING, {})
     return {f"{designs.READING}.{k}": told.get(k, own) for k, own in s.design.readings.items()}
 
@@ -130,4 +130,17 @@ def names(s):
     return population.score_names(s.population, *s.cards)
 
 
-__all__ = ["ALIKE", "ERROR", "Setting", "assessors", "bare", "covariates", "edges", "kinetics", "names", "paths", "setting"]
+__all__ = [
+    "ALIKE",
+    "ERROR",
+    "LEAVING",
+    "Setting",
+    "assessors",
+    "bare",
+    "covariates",
+    "edges",
+    "kinetics",
+    "names",
+    "paths",
+    "setting",
+]

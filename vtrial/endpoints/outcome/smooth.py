@@ -40,9 +40,9 @@ class Curves(NamedTuple):
 
 
 class _Watch(NamedTuple):
-    """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it); ``seen`` (scan,
-    subject): P(the primary one sees it there, given none before); ``response``: P(he measures a response there). ``treated``
-    (edge, subject): P(the one who treats has seen none up to it)."""
+    """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it, and the scan after
+    it is not missed by leaving); ``seen`` (scan, subject): P(the primary one sees it there, given none before); ``response``:
+    P(he measures a response there). ``treated`` (edge, subject): P(the one who treats has seen none up to it)."""
 
     weight: jnp.ndarray
     seen: jnp.ndarray
@@ -106,7 +106,7 @@ def _curves(s, path, watch, days):
         pfs=1 - passed @ lost[0] - shown @ lost[1],
         os=_survival(s, path, watch.treated, days),
         events=passed @ died + shown @ scanned,
-        watched=1 - passed @ died - shown @ left,
+        watched=watch.weight[0].mean() - passed @ died - shown @ left,
         orr=orr,
         dor=dor,
     )
@@ -134,7 +134,13 @@ def _watched(s, known, log_size, lesions, baseline, first, uniform):
     _, (stay, go_on, both) = jax.lax.scan(scan, start, (y, *uniform))
     clear = jnp.exp(-jnp.diff(lesions, axis=0))
     response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + start[0] - y) / error), TINY)
-    return _Watch(_left(both * clear), 1 - stay * clear, response, _left(go_on * clear))
+    return _Watch(_left(both * clear) * _stay(s, known), 1 - stay * clear, response, _left(go_on * clear))
+
+
+def _stay(s, known):
+    """Share of those at each edge who have not left scans by the next, (edge, 1): who has is censored at the edge."""
+    until = np.append(s.edges[1:], 2 * s.edges[-1] - s.edges[-2])[:, None]
+    return (1 - s.design.dropout.unscanned) * jnp.exp(-known[settings.LEAVING] * until)
 
 
 def _left(kept):
