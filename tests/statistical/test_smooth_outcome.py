@@ -1,8 +1,9 @@
 """The smooth predictions of tumours, progression and survival against the hard simulator: how far apart they are.
 
 What is left between them is added to the likelihood as a shift. Here the two looks are compared by themselves: the data cut
-comes long after the last patient joined, and nobody is lost or crosses over; once with central review alone, and once with the
-investigator, upon whose reading scans end, and with free parameters of how the two read.
+comes long after the last patient joined, and nobody is lost or crosses over, but some are never scanned and some leave
+scans; once with central review alone, and once with the investigator, upon whose reading scans end, and with free parameters of
+how the two read. Rows are the problem's, and numbers at risk between scans.
 """
 
 from dataclasses import replace
@@ -31,11 +32,25 @@ def late(both):
         d = trial.design
         cuts, errors = tuple(replace(c, day=float(LATE)) for c in d.cuts), (("central", d.error("central")),)
         errors = d.errors if both else errors
-        design = replace(d, cuts=cuts, errors=errors, dropout=replace(d.dropout, hazard=0.0), crossovers=())
-        trials[name] = replace(trial, design=design)
+        design = replace(
+            d, cuts=cuts, errors=errors, dropout=replace(d.dropout, hazard=0.0, unscanned=0.03, leaving=0.0003), crossovers=()
+        )
+        trials[name] = replace(trial, design=design, rows=trial.rows | at_risk(trial))
     kept = {k: v for k, v in problem.roles.items() if not k.endswith(("-events", "-inv"))}
+    kept |= {f"{name}/{i}": ("fit", "") for name, trial in trials.items() for i in at_risk(trial)}
     read = [f for f in problems.load("her2-adc").free if f.card == READING] if both else []
     return replace(problem, trials=trials, roles=kept, free=(*problem.free, *read))
+
+
+def at_risk(trial):
+    """Id -> row: how many of each arm are at risk at three months between two scans, half of them as printed."""
+    like, found = next(r for r in trial.rows.values() if (r.endpoint, r.statistic) == ("pfs", "events")), {}
+    for arm in trial.arms.values():
+        for month in (2, 5, 8):
+            told = {"arm": arm.id, "n": arm.randomised, "value": arm.randomised // 2, "definition": (("month", month),)}
+            row = replace(like, id=f"{arm.id}-risk-{month}", statistic="at risk", lower=None, upper=None, **told)
+            found[row.id] = row
+    return found
 
 
 @cache

@@ -109,6 +109,16 @@ def test_a_full_design_reads_to_days(tmp_path):
     assert design.crossovers == (designs.Crossover("b", "a", 30 * MONTH, 0.5),)
 
 
+def test_patients_may_leave_scans_alone(tmp_path):
+    assert (read(tmp_path, FULL).dropout.unscanned, read(tmp_path, FULL).dropout.leaving) == (0.0, 0.0)
+    more = (
+        f'unscanned = {{ value = 2, unit = "percent", {SOURCE} }}\nleaving = {{ value = 0.03, unit = "1/month", {SOURCE} }}\n'
+    )
+    design = read(tmp_path, broken("[dropout]\n", f"[dropout]\n{more}"))
+    assert design.dropout.unscanned == pytest.approx(0.02)
+    assert design.readings["leaving"] == design.dropout.leaving == pytest.approx(0.03 / MONTH, rel=1e-12)
+
+
 def test_designs_are_told_apart_by_their_content(tmp_path):
     one, same, other = (read(tmp_path, text) for text in (FULL, FULL, broken("value = 0.09", "value = 0.07")))
     assert one == same and hash(one) == hash(same) and one != other
@@ -196,6 +206,8 @@ FAULTS = {
     "error of nothing": ("value = 0.06", "value = 0", "assessor.central.error.value", ("above 0",)),
     "hazard of wrong unit": ('"1/month"', '"month"', "dropout.hazard.unit", ("'month'", "1/day")),
     "hazard without why": ('value = 0.01, unit = "1/month", ' + SOURCE, 'value = 0.01, unit = "1/month", source = "assumed"', "dropout.hazard.why", ("missing",)),
+    "all unscanned and more": ("[dropout]\n", f'[dropout]\nunscanned = {{ value = 1.5, unit = "1", {SOURCE} }}\n', "dropout.unscanned.value", ("1.5", "from 0 to 1")),
+    "leaving as a share": ("[dropout]\n", f'[dropout]\nleaving = {{ value = 0.1, unit = "1", {SOURCE} }}\n', "dropout.leaving.unit", ("'1'", "1/day")),
     "nobody treated on": ("past_progression = { value = 0.1", "past_progression = { value = 1.1", "dropout.past_progression.value", ("1.1",)),
     "cut of no kind": ('kind = "calendar"', 'kind = "date"', "cut[1].kind", ("'date'", "calendar", "events")),
     "cut without a day": ("after = {", "before = {", "cut[1]", ("",)),
