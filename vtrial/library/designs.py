@@ -287,9 +287,14 @@ def _response(sheet, table, assessors):
     if sheet.choice(table["assessor"], f"{where}.assessor", ASSESSORS) and table["assessor"] not in assessors:
         sheet.fault(f"{where}.assessor", f"[assessor.{table['assessor']}] is missing; its error is needed")
     measurable = _between(sheet, table, where, "measurable", "1", 0, 1)
-    agreement = _between(sheet, table, where, "agreement", "1", 0, 1) if "agreement" in table else 0.0
-    complete = _between(sheet, table, where, "complete", "1", 0, 1) if "complete" in table else None
+    agreement = _optional(sheet, table, where, "agreement", "1", 0.0, 0, 1)
+    complete = _optional(sheet, table, where, "complete", "1", None, 0, 1)
     return Response(table["version"], table["assessor"], measurable, agreement, complete)
+
+
+def _optional(sheet, table, where, name, unit, default, *limits):
+    """`_between` of a number that may be left out."""
+    return _between(sheet, table, where, name, unit, *limits) if name in table else default
 
 
 def _errors(sheet, table):
@@ -305,8 +310,8 @@ def _dropout(sheet, table):
         return Dropout(math.nan, math.nan)
     hazard = _between(sheet, table, where, "hazard", "1/day", 0)
     beyond = _between(sheet, table, where, "past_progression", "1", 0, 1)
-    unscanned = _between(sheet, table, where, "unscanned", "1", 0, 1) if "unscanned" in table else 0.0
-    leaving = _between(sheet, table, where, "leaving", "1/day", 0) if "leaving" in table else 0.0
+    unscanned = _optional(sheet, table, where, "unscanned", "1", 0.0, 0, 1)
+    leaving = _optional(sheet, table, where, "leaving", "1/day", 0.0, 0)
     return Dropout(hazard, beyond, unscanned, leaving)
 
 
