@@ -207,11 +207,13 @@ def read(arm, me, scores, assessor, until):
 def seen(arm, me, scores, assessor, cut):
     """What is known at a data cut (day of the trial), None of a patient who has not joined.
 
-    Nothing but survival is followed beyond the progression that ends treatment, or beyond leaving.
+    Nothing but survival is followed beyond the progression that ends treatment, or beyond leaving; where scans go on beyond it,
+    whoever does not treat reads them all.
     """
     if me["joined"] >= cut:
         return None
     until = float(min(cut - me["joined"], me["gone"]))
-    scanned = min(until, me["leaves"], NEVER if me["progressed"] is None else me["progressed"])
+    all_ = me["progressed"] is None or (arm["beyond"] and assessor != treating(arm))
+    scanned = min(until, me["leaves"], NEVER if all_ else me["progressed"])
     dead = me["death"] <= until
     return read(arm, me, scores, assessor, scanned) | {"os": (float(me["death"]) if dead else until, bool(dead))}

@@ -46,9 +46,10 @@ def emilia():
 def arm(arm_id):
     cuts = emilia().design.cuts
     made = setting.setting(emilia(), arm_id, "her2-breast", max(c.day for c in cuts))
-    # EMILIA tells nobody who is never scanned
-    some = replace(made.design, dropout=replace(made.design.dropout, unscanned=0.03))
-    return replace(made, n=N, design=some)
+    # EMILIA tells nobody who is never scanned; and its control as where the investigator's progression ends scans
+    dropout = replace(made.design.dropout, arms=((arm_id, 0.03, made.design.dropout.of(arm_id)[1]),))
+    scans = replace(made.design.scans, beyond=arm_id == "tdm1")
+    return replace(made, n=N, design=replace(made.design, dropout=dropout, scans=scans))
 
 
 def dealt(s):
@@ -117,8 +118,9 @@ def plain(s, values):
         "rules": s.rules._asdict(),
         "enrolment": (d.enrolment.duration, d.enrolment.ramp),
         "dropout": d.dropout.hazard,
-        "unscanned": d.dropout.unscanned,
-        "leaving": values["reading"].get("leaving", d.dropout.leaving),
+        "unscanned": d.dropout.of(s.arm)[0],
+        "leaving": values["reading"].get("leaving", d.dropout.of(s.arm)[1]),
+        "beyond": d.scans.beyond,
         "crossover": {"opens": over[0].opens, "share": over[0].share} if over else None,
     }
 

@@ -77,7 +77,7 @@ def _compiled(s, plan):
 
 def _look(s, of, known, who, cut):
     """What `hard.at_cut` knows, and the readings that it rests upon."""
-    until = hard.scanned(of, cut)
+    until = hard.scanned(s, of, who, cut)
     baseline, sums = hard.readings(s, of, known, who)
     state, overall = hard.assessed(s, of, known, who, until)
     due = (of.days < of.death) & (of.days <= until) & (of.days <= state.progressed)

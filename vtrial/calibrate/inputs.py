@@ -12,6 +12,8 @@ from ..population import needed
 JUDGED = ("fit", "holdout")
 # What of a published row enters a likelihood or a score.
 PUBLISHED = "id arm endpoint statistic relation value lower upper level n unit definition table rounding reading_sd".split()
+# Of a design, what could not be told at first.
+LATER = ("beyond", "unscanned", "leaving", "arms")
 
 
 def inputs(problem):
@@ -57,9 +59,9 @@ def _conduct(problem, trial, arms):
 
 
 def _design(design):
-    """A design without what it does not tell of leaving scans: results from before that could be told are not stale by it."""
+    """A design without what it does not tell of how scans end: results from before that could be told are not stale by it."""
     told = asdict(design)
-    return told | {"dropout": {k: v for k, v in told["dropout"].items() if v or k not in ("unscanned", "leaving")}}
+    return told | {part: {k: v for k, v in told[part].items() if v or k not in LATER} for part in ("scans", "dropout")}
 
 
 def _row(problem, row):

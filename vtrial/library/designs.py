@@ -62,13 +62,15 @@ class Enrolment:
 @dataclass(frozen=True)
 class Scans:
     """Planned ``every`` so many days, after day ``since`` every ``then``; ``scatter``: standard deviation of the actual day
-    about the planned one (days); ``missed``: the probability that a scan is not made."""
+    about the planned one (days); ``missed``: the probability that a scan is not made; ``beyond``: they go on after the
+    progression that ends treatment, until central review's."""
 
     every: float
     scatter: float
     missed: float
     since: float = math.inf
     then: float | None = None
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,17 @@ class Response:
 class Dropout:
     """``hazard`` of leaving follow-up (1/day); ``past_progression``: share who are treated beyond progression. Survival of
     others is followed though they leave scans and treatment, without progression: ``unscanned``, a share of all before the
-    first scan, and the rest at the hazard ``leaving`` (1/day)."""
+    first scan, and the rest at the hazard ``leaving`` (1/day); ``arms``: (arm, unscanned, leaving) where an arm has its own."""
 
     hazard: float
     past_progression: float
     unscanned: float = 0.0
     leaving: float = 0.0
+    arms: tuple = ()
+
+    def of(self, arm):
+        """``unscanned`` and ``leaving`` of an arm."""
+        return {name: own for name, *own in self.arms}.get(arm, [self.unscanned, self.leaving])
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ class Design:
 
     @property
     def readings(self):
-        """The trial's own number of each of `READINGS` that it has."""
+        """The trial's own number of each of `READINGS` that it has; an arm may have its own hazard of `Dropout.leaving`."""
         own = {"agreement": self.response.agreement, "leaving": self.dropout.leaving}
         return own | {f"error.{who}": error for who, error in self.errors}
 
@@ -186,7 +193,7 @@ def read(sheet, data, arms):
         scans=_scans(sheet, scans),
         response=_response(sheet, response, assessor),
         errors=tuple(_errors(sheet, assessor)),
-        dropout=_dropout(sheet, dropout),
+        dropout=_dropout(sheet, dropout, arms),
         cuts=_cuts(sheet, data["cut"]),
         crossovers=tuple(_crossover(sheet, row, f"crossover[{i}]", arms) for i, row in enumerate(crossovers)),
     )
@@ -266,16 +273,32 @@ def _enrolment(sheet, table):
 
 def _scans(sheet, table):
     where = "scans"
-    if not sheet.keys(table, where, ("every", "scatter", "missed"), ("later",)):
+    if not sheet.keys(table, where, ("every", "scatter", "missed"), ("later", "until")):
         return Scans(math.nan, math.nan, math.nan)
     every = sheet.number(table["every"], f"{where}.every", "day", low=0)
     scatter = _between(sheet, table, where, "scatter", "day", 0)
     missed = _between(sheet, table, where, "missed", "1", 0, 1)
-    later = table.get("later")
-    if later is None or not _is(sheet, later, f"{where}.later") or not sheet.keys(later, f"{where}.later", ("from", "every")):
-        return Scans(every, scatter, missed)
-    since, then = (sheet.number(later[k], f"{where}.later.{k}", "day", low=0) for k in ("from", "every"))
-    return Scans(every, scatter, missed, since, then)
+    return Scans(every, scatter, missed, *_later(sheet, table.get("later")), _beyond(sheet, table.get("until")))
+
+
+def _later(sheet, table):
+    """From when on scans are planned at another interval, and at which."""
+    where = "scans.later"
+    if table is None or not _is(sheet, table, where) or not sheet.keys(table, where, ("from", "every")):
+        return math.inf, None
+    return tuple(sheet.number(table[k], f"{where}.{k}", "day", low=0) for k in ("from", "every"))
+
+
+def _beyond(sheet, table):
+    """Whether scans go on until central review sees progression, whatever the investigator saw before."""
+    where = "scans.until"
+    if table is None or not _is(sheet, table, where):
+        return False
+    sheet.source(table, where)
+    known = sheet.keys(table, where, ("progression",), ("source", "at", "why"))
+    return bool(known and sheet.choice(table["progression"], f"{where}.progression", ASSESSORS)) and (
+        table["progression"] == "central"
+    )
 
 
 def _response(sheet, table, assessors):
@@ -304,15 +327,30 @@ def _errors(sheet, table):
             yield name, sheet.number(row["error"], f"{where}.error", "1", low=0)
 
 
-def _dropout(sheet, table):
+def _dropout(sheet, table, arms):
     where = "dropout"
-    if not sheet.keys(table, where, ("hazard", "past_progression"), ("unscanned", "leaving")):
+    if not sheet.keys(table, where, ("hazard", "past_progression"), ("unscanned", "leaving", "arm")):
         return Dropout(math.nan, math.nan)
     hazard = _between(sheet, table, where, "hazard", "1/day", 0)
     beyond = _between(sheet, table, where, "past_progression", "1", 0, 1)
-    unscanned = _optional(sheet, table, where, "unscanned", "1", 0.0, 0, 1)
-    leaving = _optional(sheet, table, where, "leaving", "1/day", 0.0, 0)
-    return Dropout(hazard, beyond, unscanned, leaving)
+    all_ = _leave(sheet, table, where, (0.0, 0.0))
+    own = table.get("arm", {})
+    if not _is(sheet, own, f"{where}.arm"):
+        own = {}
+    return Dropout(hazard, beyond, *all_, tuple(_leave_arm(sheet, row, name, arms, all_) for name, row in own.items()))
+
+
+def _leave(sheet, table, where, default):
+    """Shares without scans and hazards of leaving them, of all or of an arm."""
+    unscanned = _optional(sheet, table, where, "unscanned", "1", default[0], 0, 1)
+    return unscanned, _optional(sheet, table, where, "leaving", "1/day", default[1], 0)
+
+
+def _leave_arm(sheet, row, name, arms, default):
+    where = f"dropout.arm.{name}"
+    sheet.choice(name, where, arms)
+    known = _is(sheet, row, where) and sheet.keys(row, where, (), ("unscanned", "leaving"))
+    return name, *(_leave(sheet, row, where, default) if known else default)
 
 
 def _cuts(sheet, rows):

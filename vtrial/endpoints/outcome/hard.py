@@ -25,7 +25,7 @@ class Subjects(NamedTuple):
     ``leaves``: scans and treatment alone, for other reasons than progression;
     ``days``, ``new`` and ``made`` (scan, subject): when a scan is made, whether it shows a new lesion, and whether it is
     made at all; ``size`` (scan, subject): true sum, mm; ``baseline`` (subject,). ``progressed`` (subject,): day on which the
-    investigator, who treats, sees progression: there are no later scans."""
+    investigator, who treats, sees progression: there are no later scans, but where the trial's scans go beyond it."""
 
     joined: jnp.ndarray
     death: jnp.ndarray
@@ -88,7 +88,7 @@ def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
 
 def _leaves(s, scores):
     """Day on which scans and treatment end for other reasons than progression: 0 of those who have none at all."""
-    scanned = jnp.log1p(-s.design.dropout.unscanned)
+    scanned = jnp.log1p(-s.design.dropout.of(s.arm)[0])
     return jnp.maximum(_threshold(scores["leaves"]) + scanned, 0.0) / jnp.maximum(scores[settings.LEAVING], 1e-12)
 
 
@@ -148,9 +148,9 @@ def readings(s, of: Subjects, scores, assessor):
 def assessed(s, of: Subjects, scores, assessor, until):
     """The `recist.State` that an assessor reaches by a day of follow-up, (subject,) or scalar, and the overall responses
     (scan, subject): of the scans until the investigator's progression, so that central review, seeing none by then, is
-    censored."""
+    censored, but where scans go on until its own. The drug is then taken to go on acting, as nothing tells what follows it."""
     baseline, sums = readings(s, of, scores, assessor)
-    known = {"death_day": of.death, "until": jnp.minimum(until, of.progressed)}
+    known = {"death_day": of.death, "until": jnp.minimum(until, ended(s, of, assessor))}
     state, overall = recist.history(s.rules, baseline, of.days, sums, of.new, of.made, **known)
     if (share := s.design.response.complete) is None:
         return state, overall
@@ -164,10 +164,16 @@ def followed(of: Subjects, cut):
     return jnp.minimum(cut - of.joined, of.gone)
 
 
-def scanned(of: Subjects, cut):
-    """Days for which each subject has been scanned by a data cut, (subject,): until the investigator's progression or until
-    he leaves."""
-    return jnp.minimum(followed(of, cut), jnp.minimum(of.progressed, of.leaves))
+def ended(s, of: Subjects, assessor):
+    """Day after which an assessor is shown no scan, (subject,): the investigator's progression, or never."""
+    beyond = s.design.scans.beyond and assessor != s.design.treating
+    return jnp.full_like(of.progressed, jnp.inf) if beyond else of.progressed
+
+
+def scanned(s, of: Subjects, assessor, cut):
+    """Days for which an assessor has been shown scans of each subject by a data cut, (subject,): until scans have `ended` or
+    the subject leaves."""
+    return jnp.minimum(followed(of, cut), jnp.minimum(ended(s, of, assessor), of.leaves))
 
 
 def quits(of: Subjects):
@@ -178,14 +184,14 @@ def quits(of: Subjects):
 def at_cut(s, of: Subjects, scores, assessor, cut) -> recist.Outcome:
     """What is known at a data cut (days after the first patient); and whether the subject had joined by then.
 
-    A death after the investigator's progression, or after leaving scans, is no event of progression-free survival: it was not
-    followed for that.
+    A death after scans have `ended`, or after leaving them, is no event of progression-free survival: it was not followed for
+    that.
     """
-    until, seen = followed(of, cut), scanned(of, cut)
+    until, seen = followed(of, cut), scanned(s, of, assessor, cut)
     state, _ = assessed(s, of, scores, assessor, seen)
     until = jnp.maximum(until, 0.0)
     outcome = recist.endpoints(s.rules, state, of.death, jnp.maximum(seen, 0.0))
     return outcome._replace(os_day=jnp.minimum(of.death, until), os_event=of.death <= until), of.joined < cut
 
 
-__all__ = ["Subjects", "assessed", "at_cut", "dealt", "followed", "quits", "readings", "scanned", "subjects"]
+__all__ = ["Subjects", "assessed", "at_cut", "dealt", "ended", "followed", "quits", "readings", "scanned", "subjects"]
