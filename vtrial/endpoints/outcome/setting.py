@@ -114,7 +114,7 @@ def paths(s, exposure, scores, covs, values):
 
 def assessors(s, values):
     """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name, and the hazard of leaving scans,
-    `LEAVING` (1/day) -> scalar or (subject,): the trial's or the arm's own numbers but for those that a calibration replaces."""
+    `LEAVING` (1/day) -> scalar or (subject,): the arm's or the trial's own numbers where no calibration replaces them."""
     told = values.get(designs.READING, {})
     known = s.design.readings | {"leaving": s.design.dropout.of(s.arm)[1]}
     return {f"{designs.READING}.{k}": told.get(k, own) for k, own in known.items()}
