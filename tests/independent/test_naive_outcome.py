@@ -16,7 +16,7 @@ from vtrial.endpoints.hard import arm_key
 from vtrial.endpoints.outcome import hard, setting
 from vtrial.endpoints.people import flat
 from vtrial.library import trials
-from vtrial.library.designs import READING
+from vtrial.library.design import READING
 
 SPEC = importlib.util.spec_from_file_location("naive_outcome", Path(__file__).with_name("naive_outcome.py"))
 NAIVE = importlib.util.module_from_spec(SPEC)

@@ -26,7 +26,7 @@ from vtrial.endpoints.joint import rows as organ_rows
 from vtrial.endpoints.outcome.rows import unmodelled
 from vtrial.errors import InputError
 from vtrial.library import cards, drugs, files, organs, populations, problems, reporting, trials
-from vtrial.library.designs import READING
+from vtrial.library.design import READING
 from vtrial.pk import modes as pkmodes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vtrial.conduct import randomise
-from vtrial.library.designs import Randomisation, Stratum
+from vtrial.library.design import Randomisation, Stratum
 
 REPLICATES, PATIENTS = 400, 300
 KEYS = jax.random.split(jax.random.key(4), REPLICATES)

@@ -15,7 +15,7 @@ from vtrial.conduct.exposed import average
 from vtrial.efficacy import kill as kills
 from vtrial.efficacy import tumour
 from vtrial.library import cards
-from vtrial.library.designs import Dropout, Enrolment
+from vtrial.library.design import Dropout, Enrolment
 
 N, EXAMPLES = 64, 40
 EDGES = np.arange(0.0, 757.0, 42.0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vtrial.errors import InputError
+from vtrial.library import design as told
 from vtrial.library import designs, files, populations, trials
 from vtrial.library.schema import Sheet
 
@@ -97,16 +98,16 @@ def broken(old, new):
 
 def test_a_full_design_reads_to_days(tmp_path):
     design = read(tmp_path, FULL)
-    strata = (designs.Stratum("VISC"), designs.Stratum("AGE", 65.0))
-    assert design.randomisation == designs.Randomisation("permuted_blocks", (2, 1), 6, None, strata)
-    assert design.enrolment == designs.Enrolment(24 * MONTH, 90.0)
-    assert design.scans == designs.Scans(every=42.0, scatter=3.0, missed=pytest.approx(0.05), since=336.0, then=84.0)
-    assert design.response == designs.Response("1.1", "investigator", 0.8)
+    strata = (told.Stratum("VISC"), told.Stratum("AGE", 65.0))
+    assert design.randomisation == told.Randomisation("permuted_blocks", (2, 1), 6, None, strata)
+    assert design.enrolment == told.Enrolment(24 * MONTH, 90.0)
+    assert design.scans == told.Scans(every=42.0, scatter=3.0, missed=pytest.approx(0.05), since=336.0, then=84.0)
+    assert design.response == told.Response("1.1", "investigator", 0.8)
     assert (design.error(), design.error("central")) == (0.09, 0.06)
     assert design.dropout.hazard == pytest.approx(0.01 / MONTH, rel=1e-12) and design.dropout.past_progression == 0.1
-    assert design.cut("interim") == designs.Cut("interim", "events", of="os", events=120)
-    assert design.cut("final") == designs.Cut("final", "calendar", day=40 * MONTH, date="1 March 2020")
-    assert design.crossovers == (designs.Crossover("b", "a", 30 * MONTH, 0.5),)
+    assert design.cut("interim") == told.Cut("interim", "events", of="os", events=120)
+    assert design.cut("final") == told.Cut("final", "calendar", day=40 * MONTH, date="1 March 2020")
+    assert design.crossovers == (told.Crossover("b", "a", 30 * MONTH, 0.5),)
 
 
 def test_patients_may_leave_scans_alone(tmp_path):
@@ -117,6 +118,21 @@ def test_patients_may_leave_scans_alone(tmp_path):
     design = read(tmp_path, broken("[dropout]\n", f"[dropout]\n{more}"))
     assert design.dropout.unscanned == pytest.approx(0.02)
     assert design.readings["leaving"] == design.dropout.leaving == pytest.approx(0.03 / MONTH, rel=1e-12)
+
+
+def test_an_arm_may_leave_scans_at_its_own_rate(tmp_path):
+    own = f'[dropout]\nunscanned = {{ value = 2, unit = "percent", {SOURCE} }}\n'
+    own += f'arm.b = {{ leaving = {{ value = 0.03, unit = "1/month", {SOURCE} }} }}\n'
+    dropout = read(tmp_path, broken("[dropout]\n", own)).dropout
+    assert list(dropout.of("a")) == pytest.approx([0.02, 0.0]) and list(dropout.of("b")) == pytest.approx([0.02, 0.03 / MONTH])
+    assert read(tmp_path, FULL).dropout.arms == ()
+
+
+def test_scans_may_go_on_until_central_review_sees_progression(tmp_path):
+    assert not read(tmp_path, FULL).scans.beyond
+    for who in ("central", "investigator"):
+        until = f'[scans.until]\nprogression = "{who}"\n{SOURCE.replace(", ", chr(10))}\n\n[scans.later]\n'
+        assert read(tmp_path, broken("[scans.later]\n", until)).scans.beyond == (who == "central")
 
 
 def test_designs_are_told_apart_by_their_content(tmp_path):
@@ -208,6 +224,13 @@ FAULTS = {
     "hazard without why": ('value = 0.01, unit = "1/month", ' + SOURCE, 'value = 0.01, unit = "1/month", source = "assumed"', "dropout.hazard.why", ("missing",)),
     "all unscanned and more": ("[dropout]\n", f'[dropout]\nunscanned = {{ value = 1.5, unit = "1", {SOURCE} }}\n', "dropout.unscanned.value", ("1.5", "from 0 to 1")),
     "leaving as a share": ("[dropout]\n", f'[dropout]\nleaving = {{ value = 0.1, unit = "1", {SOURCE} }}\n', "dropout.leaving.unit", ("'1'", "1/day")),
+    "leaving of no arm": ("[dropout]\n", f'[dropout]\narm.c = {{ leaving = {{ value = 0.1, unit = "1/month", {SOURCE} }} }}\n', "dropout.arm.c", ("'c'", "a, b")),
+    "an arm's number unknown": ("[dropout]\n", f'[dropout]\narm.a = {{ left = {{ value = 0.1, unit = "1/month", {SOURCE} }} }}\n', "dropout.arm.a.left", ("unknown key", "leaving")),
+    "an arm as a number": ("[dropout]\n", "[dropout]\narm.a = 0.1\n", "dropout.arm.a", ("0.1", "[dropout.arm.a]")),
+    "arms as a number": ("[dropout]\n", "[dropout]\narm = 0.1\n", "dropout.arm", ("0.1", "[dropout.arm]")),
+    "scans until nobody's progression": ("[scans.later]", '[scans.until]\nprogression = "blinded"\nsource = "verma2012"\n\n[scans.later]', "scans.until.progression", ("'blinded'", "central")),
+    "scans until, without source": ("[scans.later]", '[scans.until]\nprogression = "central"\n\n[scans.later]', "scans.until.source", ("missing",)),
+    "scans until a number": ("[scans]\n", "[scans]\nuntil = 3\n", "scans.until", ("3", "[scans.until]")),
     "nobody treated on": ("past_progression = { value = 0.1", "past_progression = { value = 1.1", "dropout.past_progression.value", ("1.1",)),
     "cut of no kind": ('kind = "calendar"', 'kind = "date"', "cut[1].kind", ("'date'", "calendar", "events")),
     "cut without a day": ("after = {", "before = {", "cut[1]", ("",)),

@@ -80,7 +80,7 @@ def _ended(a):
 
 
 def strata(s):
-    """STRAT1 on -> the `library.designs.Stratum` of those that the arm's population has."""
+    """STRAT1 on -> the `library.design.Stratum` of those that the arm's population has."""
     known = [x for x in s.design.randomisation.strata if x.of in s.population.marginals]
     return {f"STRAT{i}": x for i, x in enumerate(known, 1)}
 

@@ -1,7 +1,7 @@
 """Which parameters a published row hangs on: those of its own block with their products, all others of its arms in a line."""
 
 from ..library import organs
-from ..library.designs import READING
+from ..library.design import READING
 from ..library.problems import EFFICACY
 from ..library.reporting import REPORTED
 

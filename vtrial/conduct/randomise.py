@@ -66,7 +66,7 @@ def _best(totals, ratio):
 
 
 def assigned(key, how, levels):
-    """Arms (patient,) under a `library.designs.Randomisation`, of two arms or more; ``levels`` (factor, patient)."""
+    """Arms (patient,) under a `library.design.Randomisation`, of two arms or more; ``levels`` (factor, patient)."""
     if how.kind == "permuted_blocks":
         return permuted_blocks(key, levels, how.ratio, how.block)
     if how.kind == "minimisation":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from . import cards, designs, drugs, free, organs, reporting, trials
+from . import cards, design, drugs, free, organs, reporting, trials
 from .files import digest, locate
 from .free import Free
 from .schema import SOURCED, Sheet
@@ -115,7 +115,7 @@ def _cards(drug, effect, tumour, of):
     if effect not in (EFFICACY, JOINT):
         return {"": cards.load(drug, effect)}
     named = list(dict.fromkeys(name for t in of.values() for a in t.arms.values() for name, _ in a.drugs))
-    known = {tumour: cards.tumour(tumour), designs.READING: free.Loose(designs.READINGS, designs.READING)}
+    known = {tumour: cards.tumour(tumour), design.READING: free.Loose(design.READINGS, design.READING)}
     if effect == EFFICACY:
         return known | {n: cards.load(n, EFFICACY) for n in named if drugs.has(n, EFFICACY)}
     able = {n: [e for e in (*organs.effects(n), EFFICACY) if drugs.has(n, e)] for n in named}

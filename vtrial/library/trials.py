@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import units
 from ..errors import Fault, InputError
 from . import designs, rules
+from .design import Design
 from .files import GRADING, bibliography, digest, locate, read_toml, root
 from .schema import SOURCED, Sheet
 
@@ -119,7 +120,7 @@ class Trial:
     arms: dict = field(hash=False)
     rows: dict = field(hash=False)
     rules: dict = field(default_factory=dict, hash=False)  # drug -> its `rules.Rules` in this trial
-    design: designs.Design | None = None
+    design: Design | None = None
     tumour: str | None = None
 
     @property

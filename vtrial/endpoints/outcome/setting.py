@@ -10,11 +10,12 @@ from ...conduct.arm import phase_of
 from ...conduct.exposed import average
 from ...efficacy import tumour
 from ...errors import bad
-from ...library import cards, designs, populations, response
+from ...library import cards, populations, response
+from ...library.design import READING, Design
 from ...library.drugs import has
 from ...library.problems import EFFICACY
 
-ALIKE, ERROR, LEAVING = (f"{designs.READING}.{k}" for k in ("agreement", "error.", "leaving"))
+ALIKE, ERROR, LEAVING = (f"{READING}.{k}" for k in ("agreement", "error.", "leaving"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Setting:
     unit: str
     edges: np.ndarray
     rules: response.Rules
-    design: designs.Design
+    design: Design
     arms: tuple = ()
 
     @property
@@ -115,9 +116,9 @@ def paths(s, exposure, scores, covs, values):
 def assessors(s, values):
     """What assessors share and how they err, `ALIKE` and `ERROR` with an assessor's name, and the hazard of leaving scans,
     `LEAVING` (1/day) -> scalar or (subject,): the arm's or the trial's own numbers where no calibration replaces them."""
-    told = values.get(designs.READING, {})
+    told = values.get(READING, {})
     known = s.design.readings | {"leaving": s.design.dropout.of(s.arm)[1]}
-    return {f"{designs.READING}.{k}": told.get(k, own) for k, own in known.items()}
+    return {f"{READING}.{k}": told.get(k, own) for k, own in known.items()}
 
 
 def covariates(s, scores):

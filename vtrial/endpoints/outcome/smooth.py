@@ -4,6 +4,8 @@ Subjects and all measurement errors but the last are quasi-random. At each scan 
 a normal tail given the errors so far; the error kept for later scans is drawn from those that show none, and the subject
 weighs as much as that was likely, so that expectations are exact. Where two assessors read, scans end when the one who treats
 sees progression, and the primary one's patients are censored: his curve is that of Kaplan and Meier on those still watched.
+Where the trial's scans go on until his own, neither hangs on the other; deaths in between are taken at the hazard before
+progression.
 Responses are followed by scan: none, one, one and a scan of stable disease since; they and progression are taken as independent
 given the tumour and the baseline's error. New lesions and deaths are integrated.
 """
@@ -40,9 +42,10 @@ class Curves(NamedTuple):
 
 
 class _Watch(NamedTuple):
-    """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it, and the scan after
-    it is not missed by leaving); ``seen`` (scan, subject): P(the primary one sees it there, given none before); ``response``:
-    P(he measures a response there). ``treated`` (edge, subject): P(the one who treats has seen none up to it)."""
+    """Those whom scans watch: ``weight`` (edge, subject): P(neither assessor has seen progression up to it, or where scans go
+    on the primary one has not, and the scan after it is not missed by leaving); ``seen`` (scan, subject): P(the primary one
+    sees it there, given none before); ``response``: P(he measures a response there). ``treated`` (edge, subject): P(the one who
+    treats has seen none up to it)."""
 
     weight: jnp.ndarray
     seen: jnp.ndarray
@@ -88,8 +91,9 @@ def curves(arms, looks, values, horizon) -> list:
     watch = _watched(arms[0], settings.assessors(arms[0], values), *(jnp.concatenate(parts, -1) for parts in wide))
     ends = np.cumsum([len(c["SLD"]) for c in covs])[:-1]
     parts = zip(*(jnp.split(part, ends, -1) for part in watch), strict=True)
+    watches = [_staying(s, settings.assessors(s, values), _Watch(*mine)) for s, mine in zip(arms, parts, strict=True)]
     days = np.arange(0.0, horizon + STEP, STEP)
-    return [_curves(s, path, _Watch(*mine), days) for s, path, mine in zip(arms, paths, parts, strict=True)]
+    return [_curves(s, path, watch, days) for s, path, watch in zip(arms, paths, watches, strict=True)]
 
 
 def _bounded(path):
@@ -112,10 +116,18 @@ def _curves(s, path, watch, days):
     )
 
 
-def _watched(s, known, log_size, lesions, baseline, first, uniform):
-    """The `_Watch` of the primary assessor beside the one who treats, whose errors come first: what he sees does not hang on
-    the other."""
+def _watched(s, known, *rest):
+    """The `_Watch` of the primary assessor, of whom nobody leaves scans."""
     who, treats = s.design.response.assessor, s.design.treating
+    if not s.design.scans.beyond or who == treats:
+        return _read(s, known, who, treats, *rest)
+    # neither takes scans away from the other
+    return _read(s, known, who, who, *rest)._replace(treated=_read(s, known, treats, treats, *rest).treated)
+
+
+def _read(s, known, who, treats, log_size, lesions, baseline, first, uniform):
+    """The `_Watch` of an assessor beside the one who treats, whose errors come first: what he sees does not hang on the
+    other."""
     y, error, other = log_size[1:], known[settings.ERROR + who], known[settings.ERROR + treats]
     # of one assessor alone the other is himself
     rho = known[settings.ALIKE] if treats != who else 1.0
@@ -134,13 +146,14 @@ def _watched(s, known, log_size, lesions, baseline, first, uniform):
     _, (stay, go_on, both) = jax.lax.scan(scan, start, (y, *uniform))
     clear = jnp.exp(-jnp.diff(lesions, axis=0))
     response = jnp.maximum(ndtr((jnp.log(1 - s.rules.pr_relative) + start[0] - y) / error), TINY)
-    return _Watch(_left(both * clear) * _stay(s, known), 1 - stay * clear, response, _left(go_on * clear))
+    return _Watch(_left(both * clear), 1 - stay * clear, response, _left(go_on * clear))
 
 
-def _stay(s, known):
-    """Share of those at each edge who have not left scans by the next, (edge, 1): who has is censored at the edge."""
+def _staying(s, known, watch):
+    """A `_Watch` without those of the arm who leave scans: who has left by the next edge is censored at this one."""
     until = np.append(s.edges[1:], 2 * s.edges[-1] - s.edges[-2])[:, None]
-    return (1 - s.design.dropout.unscanned) * jnp.exp(-known[settings.LEAVING] * until)
+    stay = (1 - s.design.dropout.of(s.arm)[0]) * jnp.exp(-known[settings.LEAVING] * until)
+    return watch._replace(weight=watch.weight * stay)
 
 
 def _left(kept):
