@@ -25,17 +25,16 @@ _TRACING = Lock()  # NumPyro's handlers are a global stack: one thread traces at
 def kernel(energy, target_accept, step=None, depth=8):
     """NUTS on an energy over (parameter,) coordinates that a warp has made nearly standard normal.
 
-    The mass matrix stays the identity: adapted from a short warm-up it was worse, four times the steps a draw. ``step``
-    fixes the step size, which is otherwise adapted to ``target_accept``.
+    The mass matrix stays the identity: adapted from a short warm-up it was worse, four times the steps a draw. The step size,
+    ``step`` at first, is adapted to ``target_accept`` while a chain warms up.
     """
-    given = {} if step is None else {"step_size": step, "adapt_step_size": False}
     return NUTS(
         potential_fn=energy,
         dense_mass=False,
         adapt_mass_matrix=False,
         target_accept_prob=target_accept,
         max_tree_depth=depth,
-        **given,
+        **({} if step is None else {"step_size": step}),
     )
 
 
@@ -65,7 +64,7 @@ def chains(
     tick=lambda n, note: None,
 ):
     """Runs or resumes ``count`` chains of ``warmup`` and ``draws`` transitions on ``energy(scores)``, moving in the
-    coordinates of ``warp``, with steps of ``step`` or adapted ones, from starts ``spread`` standard deviations wide.
+    coordinates of ``warp``, from starts ``spread`` standard deviations wide; draws take steps of ``step``, where it is given.
 
     ``folder`` holds the checkpoints, one file a chain, with the blocks already drawn. Returns the scores
     (chain, draw, parameter) and the sampler's statistics, name -> (chain, draw), ``step_size`` among them.
@@ -75,7 +74,8 @@ def chains(
 
     def lane(d):
         with jax.default_device(devices[d]):
-            job = _Job(kernel(lambda z: energy(warp(z)), target_accept, step, depth), len(warp.m), warmup, seed, spread)
+            nuts = kernel(lambda z: energy(warp(z)), target_accept, step, depth)
+            job = _Job(nuts, len(warp.m), warmup, seed, spread, step)
             return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
 
     with ThreadPoolExecutor(lanes) as pool:
@@ -88,8 +88,8 @@ def chains(
 class _Job:
     """One device's compiled block of transitions, and the running of its chains."""
 
-    def __init__(self, nuts, size, warmup, seed, spread):
-        self.nuts, self.size, self.warmup, self.seed, self.spread = nuts, size, warmup, seed, spread
+    def __init__(self, nuts, size, warmup, seed, spread, step):
+        self.nuts, self.size, self.warmup, self.seed, self.spread, self.step = nuts, size, warmup, seed, spread, step
         with _TRACING:
             lowered = jax.jit(self._many).lower(self._fresh(0), 0)
         self.block = lowered.compile(compiler_options=WIDE)
@@ -100,14 +100,22 @@ class _Job:
         tick(done, f"chain {chain}")
         while done < total:
             # a block does not straddle the end of the warm-up
-            step = min(BLOCK, (self.warmup if done < self.warmup else total) - done)
-            state, out = self.block(state, step)
+            size = min(BLOCK, (self.warmup if done < self.warmup else total) - done)
+            state, out = self.block(state, size)
             if done >= self.warmup:
-                blocks.append(jax.tree.map(lambda a, n=step: np.asarray(a)[:n], out))
-            done += step
+                blocks.append(jax.tree.map(lambda a, n=size: np.asarray(a)[:n], out))
+            done += size
+            state = self._settled(state) if done == self.warmup else state
             _write(path, ([np.asarray(x) for x in jax.tree.leaves(state)], blocks, done))
-            tick(step, f"chain {chain}: {float(np.mean(out[1]['num_steps'][:step])):.0f} steps a draw")
+            tick(size, f"chain {chain}: {float(np.mean(out[1]['num_steps'][:size])):.0f} steps a draw")
         return jax.tree.map(lambda *a: np.concatenate(a), *blocks)
+
+    def _settled(self, state):
+        """The state after the warm-up, whose own steps only bring a chain in from where it started: with the draws' step, one
+        that began in a steep place never left it."""
+        if self.step is None:
+            return state
+        return state._replace(adapt_state=state.adapt_state._replace(step_size=jnp.asarray(self.step)))
 
     def _fresh(self, chain):
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), chain)
