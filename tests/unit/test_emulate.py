@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import binom, multinomial
 
 from vtrial.calibrate import blocks, stacked, targets
-from vtrial.calibrate.emulate import basis, regress
+from vtrial.calibrate.emulate import basis, regress, rounds
 from vtrial.calibrate.model import names, parameters
+from vtrial.errors import InputError
 from vtrial.library import problems
 from vtrial.library.free import Free
 from vtrial.library.trials import Row
@@ -143,3 +144,32 @@ def test_what_hardly_ever_happens_does_not_blur_the_rest():
     found = np.array([energy(p) for p in np.linspace(0.7, 0.92, 80)])
     falls = np.diff(found) < 0
     assert falls[0] and not falls[-1] and (np.diff(falls.astype(int)) != 0).sum() == 1
+
+
+def test_training_points_of_a_problem_serve_one_with_more_of_a_trials_own(tmp_path):
+    """Its own values are nought in trials simulated without; what the file has and the problem has not is refused."""
+    known, told = ["A", "TAU", "B"], ["B", "TAU_A", "A@x", "A", "TAU"]
+    points = np.arange(6.0).reshape(2, 3)
+    file = tmp_path / "training.npz"
+    rounds.save(file, known, [(points, [np.ones((2, 1))])], points[:1], [np.ones((1, 1))])
+    rounds.joined(file, tmp_path / "more.npz", told, np.full((1, 5), 7.0), [np.zeros((1, 1))])
+    with np.load(tmp_path / "more.npz") as more:
+        np.testing.assert_array_equal(more["points"], [[2, 0, 0, 0, 1], [5, 0, 0, 3, 4], [7] * 5])
+        np.testing.assert_array_equal(more["probes"], [[2, 0, 0, 0, 1]])
+        assert list(more["names"]) == told
+    with pytest.raises(InputError, match="alone: A, AGREEMENT"):
+        rounds.restored(Bare(HER2), file)
+    # the same parameters in another order, less what trials have of their own
+    order = names(HER2)
+    short = [n for n in reversed(order) if "@" not in n and not n.startswith("TAU_")]
+    rounds.save(file, short, [(np.arange(len(short))[None], [])], np.zeros((1, len(short))), [])
+    (placed,) = rounds._read(Bare(HER2), file)["points"]
+    assert [placed[order.index(n)] for n in short] == list(range(len(short)))
+    assert sum(placed != 0) == len(short) - 1
+
+
+class Bare:
+    work = ()
+
+    def __init__(self, problem):
+        self.problem = problem

@@ -7,6 +7,7 @@ from ...library import problems
 from ...output import write_text
 from ..emulate import importance, rounds
 from ..emulate.rounds import TRAINING
+from ..model import names
 from . import left_out, loo, refit, spread
 
 SHOWN = 8
@@ -50,7 +51,8 @@ def fresh(path, data, out, seed):
     """
     known, folder, more = _whole(path, data), Path(out) / "fresh", Path(out) / TRAINING
     weights = importance.weighed(known.bound, known.draws, known.covariances, folder, seed)
-    rounds.joined(Path(path).with_name(TRAINING), more, *importance.fresh(known.bound, known.draws, folder, seed))
+    found = importance.fresh(known.bound, known.draws, folder, seed)
+    rounds.joined(Path(path).with_name(TRAINING), more, names(known.problem), *found)
     return weights | refit.moved(known, refit.whole(known.problem, data, more))
 
 

@@ -44,7 +44,7 @@ def learn(bound, file, folder, points, seed):
     probes = rounds.points(rounds.Place(np.zeros(size), np.eye(size)), PROBES, seed + 99)
     stats = rounds.simulated(bound, u, 0, folder / "points", seed)
     again = rounds.simulated(bound, np.repeat(probes, simulate.BATCH, 0), 1, folder / "probes", seed)
-    rounds.save(file, [(u, stats)], probes, again)
+    rounds.save(file, names(bound.problem), [(u, stats)], probes, again)
 
 
 def draw(bound, file, folder, fits, seed):

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from ...errors import bad
+from ...library.free import AT, BETWEEN
 from ...output import write_whole
 from ...progress import bar, say
 from .. import mode as modes
@@ -51,26 +52,30 @@ def train(bound, checkpoint, plan):
     near = replace(place, root=place.root / STRETCH)
     probes = np.concatenate([place.center[None], points(near, 16, seed + 99)[: PROBES - 1]])
     again = simulated(bound, np.repeat(probes, simulate.BATCH, 0), len(kept), folder / "probes", seed)
-    save(checkpoint / TRAINING, kept[-2:], probes, again)
+    save(checkpoint / TRAINING, names(bound.problem), kept[-2:], probes, again)
     return restored(bound, checkpoint / TRAINING)
 
 
-def save(file, kept, probes, again):
-    """Keeps what a surrogate is made of: points and statistics of the last rounds and of the probes, in single precision."""
+def save(file, order, kept, probes, again):
+    """Keeps what a surrogate is made of: points and statistics of the last rounds and of the probes, in single precision, and
+    the names of the points' columns."""
     arrays = {"points": np.concatenate([u for u, _ in kept]), "probes": probes}
     arrays |= {f"stats_{i}": np.concatenate(s) for i, s in enumerate(zip(*(s for _, s in kept), strict=True))}
     arrays |= {f"again_{i}": s for i, s in enumerate(again)}
-    short = {k: np.asarray(v, np.float32) for k, v in arrays.items()}
+    short = {k: np.asarray(v, np.float32) for k, v in arrays.items()} | {"names": np.array(order)}
     write_whole(file, lambda path: path.write_bytes(_zipped(short)))
 
 
-def joined(file, out, u, stats):
-    """Writes the `TRAINING` file ``out``: that of ``file`` and statistics (point, row) of each job at more points."""
+def joined(file, out, order, u, stats):
+    """Writes the `TRAINING` file ``out``: that of ``file`` and statistics (point, row) of each job at more points, ``u``
+    (point, parameter) whose columns are ``order``."""
     with np.load(file) as kept:
         arrays = {k: kept[k] for k in kept.files}
+    told = [str(n) for n in arrays.pop("names", order)]
+    arrays |= {k: _placed(arrays[k], told, order).astype(np.float32) for k in ("points", "probes")}
     more = {"points": u} | {f"stats_{i}": s for i, s in enumerate(stats)}
     both = arrays | {k: np.concatenate([arrays[k], np.asarray(v, np.float32)]) for k, v in more.items()}
-    write_whole(out, lambda path: path.write_bytes(_zipped(both)))
+    write_whole(out, lambda path: path.write_bytes(_zipped(both | {"names": np.array(order)})))
 
 
 def _zipped(arrays):
@@ -90,17 +95,30 @@ def restored(bound, file):
 
 
 def _read(bound, file):
-    """Arrays of a `TRAINING` file by name, in double precision."""
+    """Arrays of a `TRAINING` file by name, in double precision; points and probes in the order of the problem's parameters."""
     try:
         with np.load(file) as kept:
-            known = {k: np.asarray(kept[k], float) for k in kept.files}
+            known = {k: kept[k] for k in kept.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise bad(file, "", f"cannot be read as training points: {error}") from None
-    sizes = {"points": len(names(bound.problem))} | {f"stats_{i}": len(job.rows) for i, job in enumerate(bound.work)}
+    wanted = names(bound.problem)
+    told = [str(n) for n in known.pop("names", wanted)]
+    known = {k: np.asarray(v, float) for k, v in known.items()}
+    sizes = {f"stats_{i}": len(job.rows) for i, job in enumerate(bound.work)}
     found = {k: v.shape[1] for k, v in known.items() if k in sizes}
-    if found != sizes:
-        raise bad(file, "", f"holds {found}, columns by array; {bound.problem.name} needs {sizes}: they are of another problem")
-    return known
+    # what a trial has of its own may be added: simulated were trials that had none
+    other = set(told) - set(wanted) | {n for n in set(wanted) - set(told) if not (n.startswith(BETWEEN) or AT in n)}
+    if found != sizes or other or len(told) != known["points"].shape[1]:
+        text = f"holds rows by trial {list(found.values())}, {bound.problem.name} needs {list(sizes.values())}"
+        raise bad(file, "", f"{text}; parameters in one of them alone: {', '.join(sorted(other)[:5]) or 'none'}")
+    return known | {k: _placed(known[k], told, wanted) for k in ("points", "probes")}
+
+
+def _placed(points, told, wanted):
+    """Points (point, parameter) with their columns in another order, and zeros where there is none."""
+    out = np.zeros((len(points), len(wanted)))
+    out[:, [wanted.index(n) for n in told]] = points
+    return out
 
 
 def points(place, count, seed):
