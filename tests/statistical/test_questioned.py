@@ -125,7 +125,7 @@ def test_fresh_trials_join_the_training_points(known, tmp_path):
     """The surrogate of both is that of the points one after the other, and the mode moves by what they tell, not by nothing."""
     file, more = FOLDER / rounds.TRAINING, tmp_path / rounds.TRAINING
     truth = sbc.truths(known.bound, FOLDER / "truths.npz")
-    rounds.joined(file, more, truth.u, truth.stats)
+    rounds.joined(file, more, names(known.problem), truth.u, truth.stats)
     with np.load(file) as old, np.load(more) as new:
         assert len(new["points"]) == len(old["points"]) + len(truth.u)
         assert np.allclose(new["stats_1"][-len(truth.u) :], truth.stats[1], rtol=1e-6)

@@ -101,11 +101,10 @@ class _Job:
         while done < total:
             # a block does not straddle the end of the warm-up
             size = min(BLOCK, (self.warmup if done < self.warmup else total) - done)
-            state, out = self.block(state, size)
+            state, out = self.block(state if done < self.warmup else self._settled(state), size)
             if done >= self.warmup:
                 blocks.append(jax.tree.map(lambda a, n=size: np.asarray(a)[:n], out))
             done += size
-            state = self._settled(state) if done == self.warmup else state
             _write(path, ([np.asarray(x) for x in jax.tree.leaves(state)], blocks, done))
             tick(size, f"chain {chain}: {float(np.mean(out[1]['num_steps'][:size])):.0f} steps a draw")
         return jax.tree.map(lambda *a: np.concatenate(a), *blocks)

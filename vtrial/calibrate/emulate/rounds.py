@@ -109,7 +109,7 @@ def _read(bound, file):
     # what a trial has of its own may be added: simulated were trials that had none
     other = set(told) - set(wanted) | {n for n in set(wanted) - set(told) if not (n.startswith(BETWEEN) or AT in n)}
     if found != sizes or other or len(told) != known["points"].shape[1]:
-        text = f"holds rows by trial {list(found.values())}, {bound.problem.name} needs {list(sizes.values())}"
+        text = f"is of another problem: rows by trial {list(found.values())}, {bound.problem.name} has {list(sizes.values())}"
         raise bad(file, "", f"{text}; parameters in one of them alone: {', '.join(sorted(other)[:5]) or 'none'}")
     return known | {k: _placed(known[k], told, wanted) for k in ("points", "probes")}
 
