@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,11 @@ def posterior(folder):
     return {k: np.asarray(v) for k, v in data["posterior"].data_vars.items()}
 
 
+def met(diagnostics):
+    fine = diagnostics["max_rhat"] < 1.01 and diagnostics["divergences"] == 0 and diagnostics["ebfmi"] > 0.3
+    return fine and min(diagnostics["min_ess_bulk"], diagnostics["min_ess_tail"]) > 400
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
@@ -41,9 +47,11 @@ def whole(tmp_path_factory):
     return out, json.loads(said)
 
 
-def test_it_leaves_three_files_and_nothing_else(whole):
+def test_it_leaves_three_files_and_a_checkpoint_only_while_a_criterion_is_missed(whole):
     out, said = whole
-    assert {p.name for p in out.iterdir()} == {"posterior.nc", "summary.csv", "manifest.json"}
+    missed = not met(said["diagnostics"])
+    kept = {p.name for p in out.iterdir()}
+    assert kept == {"posterior.nc", "summary.csv", "manifest.json"} | ({"checkpoint"} if missed else set())
     assert set(said["diagnostics"]) == {"max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "ebfmi"}
     manifest = json.loads((out / "manifest.json").read_text())
     assert {"inputs", "versions", "commit", "sampler", "dtype", "seconds", "posterior_sha256"} <= set(manifest)
@@ -71,6 +79,27 @@ def test_killed_and_resumed_it_gives_the_same_draws(whole, tmp_path):
     assert code == 0, err
     for name, draws in posterior(whole[0]).items():
         np.testing.assert_array_equal(posterior(tmp_path)[name], draws)
+
+
+@pytest.mark.slow
+def test_more_draws_go_on_from_fewer(whole, tmp_path):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    more = [*TINY]
+    more[more.index("--draws") + 1] = 700
+    code, said, err = finish(*more, tmp_path, "--resume")
+    assert code == 0, err
+    assert (tmp_path / "checkpoint").exists() == (not met(json.loads(said)["diagnostics"]))
+    for name, draws in posterior(whole[0]).items():
+        np.testing.assert_array_equal(posterior(tmp_path)[name][:, :100], draws)
+
+
+@pytest.mark.slow
+def test_fewer_draws_do_not_go_on_from_more(whole, tmp_path):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    fewer = [*TINY]
+    fewer[fewer.index("--draws") + 1] = 50
+    code, _, err = finish(*fewer, tmp_path, "--resume")
+    assert (code, "more draws" in err) == (2, True)
 
 
 def test_nothing_to_resume_and_another_run_to_resume(tmp_path):

@@ -18,8 +18,8 @@ from ..library.problems import JOINT
 from ..output import write_text, write_whole
 from ..progress import bar, say
 from . import bound as binding
+from . import diagnose, results, sample, stacked, targets, warp
 from . import mode as modes
-from . import results, sample, stacked, targets, warp
 from .emulate.rounds import TRAINING
 from .model import names, parameters
 
@@ -52,7 +52,8 @@ def calibrate(
 
     Mode; pilot chains in coordinates stretched by the mode's Laplace covariance, and again in coordinates fitted to their
     draws; then the chains themselves, in coordinates and with a step that the pilots found. All are checkpointed under
-    ``out/checkpoint`` after every block; ``resume`` continues them and gives the same draws. ``check`` weighs the draws of a
+    ``out/checkpoint`` after every block, which stays where the posterior misses an acceptance criterion; ``resume`` continues
+    them, to more draws if more are asked for, and gives the same draws. ``check`` weighs the draws of a
     joint problem by a second surrogate; of each chain every ``thin``-th draw is kept; ``training``: a file of an earlier
     result whose points a joint problem's surrogates are fitted to, instead of new ones. Returns the DataTree and the seconds
     each part took.
@@ -81,7 +82,8 @@ def calibrate(
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.keep(out, checkpoint / TRAINING)
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
-    shutil.rmtree(checkpoint)
+    if not diagnose.criteria(data).failed:
+        shutil.rmtree(checkpoint)
     return data, seconds
 
 
@@ -107,18 +109,25 @@ def _timed(seconds, name):
 
 
 def _checkpoint(folder, plan, resume):
-    """The checkpoint folder, made empty unless it is resumed; what is resumed must be the same run."""
+    """The checkpoint folder, made empty unless it is resumed; what is resumed must be the same run, or a shorter one."""
     file = folder / "plan.json"
     if resume and not file.exists():
         raise bad(file, "--resume", "there is no run to resume; run without --resume")
-    if resume and json.loads(file.read_text()) != plan:
-        raise bad(file, "--resume", "the interrupted run had other settings or inputs; run without --resume")
+    begun = json.loads(file.read_text()) if resume else plan
+    if not _continues(begun, plan):
+        raise bad(file, "--resume", "the interrupted run had other settings or inputs, or more draws; run without --resume")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
         for part in (*PILOTS, "chains"):
             (folder / part).mkdir(parents=True)
-        write_text(file, json.dumps(plan, indent=1))
+    if begun != plan:  # the check's fresh trials were at draws of the shorter run
+        shutil.rmtree(folder / "importance", ignore_errors=True)
+    write_text(file, json.dumps(plan, indent=1))
     return folder
+
+
+def _continues(begun, plan):
+    return begun | {"draws": plan["draws"]} == plan and begun["draws"] <= plan["draws"]
 
 
 def _start(checkpoint, bound, energy, seed):

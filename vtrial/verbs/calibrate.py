@@ -14,7 +14,7 @@ def arguments(parser):
     parser.add_argument("--draws", type=session.positive, default=450, help="draws a chain")
     parser.add_argument("--target-accept", type=session.share, default=0.9, help="acceptance that sets the step (default 0.9)")
     parser.add_argument("--subjects", type=session.positive, help="quasi-random subjects (default: the problem's)")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run: the same draws")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run, or one of fewer draws")
     parser.add_argument("--thin", type=session.positive, default=1, help="keep every so many-th draw (default 1)")
     parser.add_argument("--no-check", dest="check", action="store_false", help="do not weigh a joint problem's draws anew")
     parser.add_argument("--training", help="training.npz of an earlier result: a joint problem's surrogates without new trials")
@@ -34,4 +34,6 @@ def run(args):
     if args.json:
         return session.emit({"problem": args.problem, "seconds": seconds, "diagnostics": found.values})
     print(found)
+    if found.failed:
+        print("the checkpoint stays: --resume with more --draws goes on from it")
     print(f"seconds: {', '.join(f'{k} {v:.0f}' for k, v in seconds.items())}")
