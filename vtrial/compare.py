@@ -111,11 +111,25 @@ def _normal_quantile(level):
 
 
 def flag(row, stats):
+    """What to bear in mind of a row, "" if nothing."""
+    return "; ".join(filter(None, (_interval(row, stats), _rounded(row, stats))))
+
+
+def _interval(row, stats):
     """A note where a printed interval is over twice or under half of the sampling error of a trial of its size."""
     if stats is None or row.lower is None:
         return ""
     ratio = published_width(row) / (2 * 1.6448536 * max(float(np.std(stats)), 1e-12))
     return "" if 0.5 <= ratio <= 2 else f"published interval is {ratio:.2g} times the sampling error of n = {row.n}"
+
+
+def _rounded(row, stats):
+    """A note where a published value is not covered, but what is printed like it is."""
+    if row.relation != "=" or covered(row, stats) is not False:
+        return ""
+    q = quantiles(stats)
+    off = max(q["q05"] - row.value, row.value - q["q95"])
+    return "outside by less than it is rounded" if off < row.rounding else ""
 
 
 def coverage(scored, key="covered90"):
