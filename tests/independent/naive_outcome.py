@@ -93,6 +93,9 @@ def averages(structure, p, mg, every, edges):
 # --- tumour ----------------------------------------------------------------------------------------------------------
 
 
+LARGEST = 40.0  # of a logarithm over baseline: no tumour is taken to grow further, which nobody lives to see
+
+
 def log_sizes(p, kill, exposure, edges):
     """Logarithm of the sum over its baseline at edges: a sensitive clone that is killed, and a resistant one that is not."""
     killed, out = 0.0, [0.0]
@@ -155,7 +158,7 @@ def follow(arm, scores):
     death = passes(cumulative(p["H0"] * frail, p["BOS"], y, edges), edges, waits(scores["death"]))
     me = {
         "days": [float(d) + arm["scatter"] * min(max(scores[f"slip.{k}"], -2.5), 2.5) for k, d in enumerate(edges[1:], 1)],
-        "size": covs["SLD"] * np.exp(y),
+        "size": covs["SLD"] * np.exp(np.minimum(y, LARGEST)),
         "new": [bool(h >= waits(scores["lesion"])) for h in lesions[1:]],
         "made": [bool(ndtr(scores[f"made.{k}"]) >= arm["missed"]) for k in range(1, len(edges))],
         "joined": joins(*arm["enrolment"], ndtr(scores["joins"])),

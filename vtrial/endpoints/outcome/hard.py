@@ -13,6 +13,7 @@ from jax.scipy.special import ndtr
 
 from ... import population
 from ...conduct import enrolment, recist
+from ...efficacy import tumour
 from . import played
 from . import setting as settings
 
@@ -76,7 +77,8 @@ def subjects(s, values, places, keys, ids, taken=1.0, kinetics=None) -> tuple:
         days=days,
         new=path.lesions[1:] >= _threshold(scores["lesion"]),
         made=ndtr(_each(scores, "made", s)) >= s.design.scans.missed,
-        size=covs["SLD"] * jnp.exp(path.log_size[1:]),
+        # nobody lives to see more, which single precision could not hold
+        size=covs["SLD"] * jnp.exp(jnp.minimum(path.log_size[1:], tumour.MOST)),
         baseline=covs["SLD"],
         progressed=jnp.full_like(covs["SLD"], jnp.inf),
     )
