@@ -1,5 +1,6 @@
 """Trials with tumours as a whole: no effect gives no effect, scans delay progression, arms do not know of each other."""
 
+import re
 import shutil
 from dataclasses import replace
 from functools import cache
@@ -209,9 +210,11 @@ median = { value = 7.6, unit = "month", source = "assumed", why = "a test" }
 longest = { value = 18, unit = "cycle", source = "assumed", why = "a test" }
 """
 
+OF_AN_ARM = re.compile(r"\[dropout\.arm\.lapcap\]\n.*\n")  # patients of an arm who leave scans sooner than the trial's
+
 
 def copied(folder, arms):
-    """EMILIA in a folder, its arms those of ``arms`` in that order; its crossover only where both arms of it are there."""
+    """EMILIA in a folder, its arms those of ``arms`` in that order; what is told of both arms only where both are there."""
     home = Path(EMILIA.path).parent
     head, *blocks = (home / "trial.toml").read_text(encoding="utf-8").split("[[arm]]\n")
     last, rest = blocks.pop().split("# Minimisation", 1)
@@ -220,7 +223,7 @@ def copied(folder, arms):
     if {"tdm1", "lapcap"} <= set(arms):
         shutil.copy(home / "published.csv", folder)
     else:
-        rest = rest.split("[[crossover]]")[0]
+        rest = OF_AN_ARM.sub("", rest.split("[[crossover]]")[0])
     (folder / "trial.toml").write_text(head + "\n".join(known[a] for a in arms) + "\n# Minimisation" + rest, encoding="utf-8")
     return trials.load(folder)
 
