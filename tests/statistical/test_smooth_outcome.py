@@ -32,7 +32,7 @@ def late(how):
     problem, trials = problems.load("efficacy-emilia"), {}
     for name, trial in problem.trials.items():
         d = trial.design
-        cuts, errors = tuple(replace(c, day=float(LATE)) for c in d.cuts), (("central", d.error("central")),)
+        cuts, errors = tuple(replace(c, day=float(LATE)) for c in d.cuts), (("central", dict(d.errors)["central"]),)
         errors = d.errors if both else errors
         dropout = replace(d.dropout, hazard=0.0, unscanned=0.03, leaving=0.0003)
         scans = replace(d.scans, beyond=how == "scans-go-on")

@@ -103,7 +103,7 @@ def test_a_full_design_reads_to_days(tmp_path):
     assert design.enrolment == told.Enrolment(24 * MONTH, 90.0)
     assert design.scans == told.Scans(every=42.0, scatter=3.0, missed=pytest.approx(0.05), since=336.0, then=84.0)
     assert design.response == told.Response("1.1", "investigator", 0.8)
-    assert (design.error(), design.error("central")) == (0.09, 0.06)
+    assert dict(design.errors) == {"investigator": 0.09, "central": 0.06}
     assert design.dropout.hazard == pytest.approx(0.01 / MONTH, rel=1e-12) and design.dropout.past_progression == 0.1
     assert design.cut("interim") == told.Cut("interim", "events", of="os", events=120)
     assert design.cut("final") == told.Cut("final", "calendar", day=40 * MONTH, date="1 March 2020")
@@ -360,7 +360,7 @@ def test_designs_of_the_shelf_hold_together(name):
     trial = trials.load(name)
     design = trial.design
     assert design.enrolment.duration < max(c.day for c in design.cuts if c.kind == "calendar")
-    assert design.error() > 0 and design.scans.every == 42
+    assert dict(design.errors)[design.response.assessor] > 0 and design.scans.every == 42
     assert (design.randomisation.kind == "none") == (not design.randomisation.ratio)
     assert all(a.randomised >= a.n for a in trial.arms.values())
 

@@ -55,8 +55,8 @@ def calibrate(
     ``out/checkpoint`` after every block, which stays where the posterior misses an acceptance criterion; ``resume`` continues
     them, to more draws if more are asked for, and gives the same draws. ``check`` weighs the draws of a
     joint problem by a second surrogate; of each chain every ``thin``-th draw is kept; ``training``: a file of an earlier
-    result whose points a joint problem's surrogates are fitted to, instead of new ones. Returns the DataTree and the seconds
-    each part took.
+    result whose points a joint problem's surrogates are fitted to, instead of new ones. Returns the DataTree, what
+    `diagnose.criteria` finds of it, and the seconds each part took.
     """
     out = Path(out or results.folder(problem.name))
     plan = {"chains": chains, "warmup": warmup, "draws": draws, "seed": seed, "subjects": subjects or problem.subjects}
@@ -82,9 +82,10 @@ def calibrate(
         data = _tree(bound, fitted, mode, covariances, u, stats, plan)
         results.keep(out, checkpoint / TRAINING)
         results.save(out, data, begun | {"seconds": {k: round(v, 1) for k, v in seconds.items()}})
-    if not diagnose.criteria(data).failed:
+    found = diagnose.criteria(data)
+    if not found.failed:
         shutil.rmtree(checkpoint)
-    return data, seconds
+    return data, found, seconds
 
 
 def _digest(training, problem):
@@ -115,7 +116,7 @@ def _checkpoint(folder, plan, resume):
         raise bad(file, "--resume", "there is no run to resume; run without --resume")
     begun = json.loads(file.read_text()) if resume else plan
     if not _continues(begun, plan):
-        raise bad(file, "--resume", "the interrupted run had other settings or inputs, or more draws; run without --resume")
+        raise bad(file, "--resume", "the run there had other settings or inputs, or more draws; run without --resume")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
         for part in (*PILOTS, "chains"):

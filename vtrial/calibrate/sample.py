@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
+from numpyro.infer.util import ParamInfo
 from scipy.special import ndtri
 
 BLOCK = 50
@@ -71,11 +72,13 @@ def chains(
     """
     devices = jax.local_devices()
     lanes = min(len(devices), count)
+    keys = [jax.random.fold_in(jax.random.PRNGKey(seed), c) for c in range(count)]
+    begin = list(zip(keys, _starts(energy, warp, keys, spread), strict=True))
 
     def lane(d):
         with jax.default_device(devices[d]):
             nuts = kernel(lambda z: energy(warp(z)), target_accept, step, depth)
-            job = _Job(nuts, len(warp.m), warmup, seed, spread, step)
+            job = _Job(nuts, begin, warmup, step)
             return [job.run(c, draws, Path(folder) / f"chain-{c}.pkl", tick) for c in range(d, count, lanes)]
 
     with ThreadPoolExecutor(lanes) as pool:
@@ -85,11 +88,25 @@ def chains(
     return np.asarray(jax.jit(jax.vmap(jax.vmap(warp)))(np.stack([o[0] for o in ordered]))), stats
 
 
-class _Job:
-    """One device's compiled block of transitions, and the running of its chains."""
+def _starts(energy, warp, keys, spread):
+    """Where chains begin, ``spread`` standard deviations wide: coordinates, energy and gradient of each.
 
-    def __init__(self, nuts, size, warmup, seed, spread, step):
-        self.nuts, self.size, self.warmup, self.seed, self.spread, self.step = nuts, size, warmup, seed, spread, step
+    Left to NumPyro, the energy would run operation by operation and compile hundreds of programs. Taken of the scores it is
+    one, the same whatever the warp, so that the next chains of a problem find it on the disk.
+    """
+    slope, there = jax.jit(jax.value_and_grad(energy)), jax.jit(lambda z: warp(z))
+    back = jax.jit(lambda z, g: jax.vjp(warp, z)[1](g)[0])
+    for key in keys:
+        z = spread * jax.random.normal(jax.random.fold_in(key, 1), (len(warp.m),))
+        potential, gradient = slope(there(z))
+        yield jax.tree.map(np.asarray, ParamInfo(z, potential, back(z, gradient)))
+
+
+class _Job:
+    """One device's compiled block of transitions, and the running of its chains, which ``begin`` with (key, `ParamInfo`)."""
+
+    def __init__(self, nuts, begin, warmup, step):
+        self.nuts, self.begin, self.warmup, self.step = nuts, begin, warmup, step
         with _TRACING:
             lowered = jax.jit(self._many).lower(self._fresh(0), 0)
         self.block = lowered.compile(compiler_options=WIDE)
@@ -117,8 +134,7 @@ class _Job:
         return state._replace(adapt_state=state.adapt_state._replace(step_size=jnp.asarray(self.step)))
 
     def _fresh(self, chain):
-        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), chain)
-        start = self.spread * jax.random.normal(jax.random.fold_in(key, 1), (self.size,))
+        key, start = self.begin[chain]
         return self.nuts.init(key, self.warmup, start, (), {})
 
     def _resume(self, chain, path):

@@ -3,7 +3,6 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..conduct import protocol, tally
 from ..conduct.measure import rows
 from ..library import organs, reporting
 from . import hard
+from .compiled import compiled
 from .people import flat, frame, people
 from .replicate import in_chunks, padded
 
@@ -65,7 +65,7 @@ def _compiled(arm, size):
         found, sound = means(arm, course, there, size)
         return found, (there & ~sound).reshape(len(index), size).sum(1)
 
-    return jax.jit(run)
+    return compiled(run)
 
 
 def means(arm, course, there, size):

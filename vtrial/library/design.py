@@ -128,10 +128,6 @@ class Design:
     cuts: tuple
     crossovers: tuple = ()
 
-    def error(self, assessor=None):
-        """An assessor's measurement error (log scale), the primary one's by default; `KeyError` where none is told."""
-        return dict(self.errors)[assessor or self.response.assessor]
-
     @property
     def readings(self):
         """The trial's own number of each of `READINGS` that it has; an arm may have its own hazard of `Dropout.leaving`."""

@@ -23,14 +23,12 @@ def arguments(parser):
 
 def run(args):
     session.start_jax(devices=min(args.chains, os.cpu_count() or 1))
-    from ..calibrate.diagnose import criteria
     from ..calibrate.run import calibrate
     from ..library import problems
 
     told = ("chains", "warmup", "draws", "target_accept", "subjects", "seed", "out", "resume", "check", "thin", "training")
     sizes = {k: getattr(args, k) for k in told}
-    data, seconds = calibrate(problems.load(args.problem), **sizes)
-    found = criteria(data)
+    _, found, seconds = calibrate(problems.load(args.problem), **sizes)
     if args.json:
         return session.emit({"problem": args.problem, "seconds": seconds, "diagnostics": found.values})
     print(found)
