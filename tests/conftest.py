@@ -13,9 +13,6 @@ REPO = Path(__file__).resolve().parent.parent
 # Set here and not in vtrial: importing the library sets no flag.
 jax.config.update("jax_enable_x64", True)
 
-# Programs that a test compiles itself are compiled as `vtrial.endpoints.compiled` compiles a trial's.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_disable_hlo_passes=small-while-loop-hoisting".strip()
-
 hypothesis.settings.register_profile("vtrial", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("vtrial")
 

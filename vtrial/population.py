@@ -37,7 +37,7 @@ def _dealt(key, subjects, names, axis):
         return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, code), subject))
 
     # all streams in one call: one compiled generator, whatever the number of names
-    dealt = jax.lax.optimization_barrier(jax.vmap(jax.vmap(one, (axis, None, 0)), (None, 0, None))(key, codes, subjects))
+    dealt = jax.vmap(jax.vmap(one, (axis, None, 0)), (None, 0, None))(key, codes, subjects)
     return dict(zip(names, dealt, strict=True))
 
 

@@ -13,7 +13,6 @@ import polars as pl
 
 from .. import ledger
 from ..conduct import protocol, rules
-from ..endpoints.compiled import compiled
 from ..endpoints.hard import arm_key
 from ..endpoints.joint.subjects import patients
 from ..endpoints.people import flat, frame, people
@@ -80,7 +79,7 @@ def kept(arm, known, values, key, places=None, plan=None, most=ledger.MOST):
         who = people(arm, of, n.shares, first, keys, subjects, days)
         return protocol.follow(of, n.protocol, who, days, True), who.baseline
 
-    return told.protocol, *jax.tree.map(np.asarray, compiled(run)(told))
+    return told.protocol, *jax.tree.map(np.asarray, jax.jit(run)(told))
 
 
 def lab(arm, course, baseline):

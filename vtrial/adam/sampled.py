@@ -9,7 +9,6 @@ import numpy as np
 
 from ..conduct import recist
 from ..endpoints import protocol
-from ..endpoints.compiled import compiled
 from ..endpoints.hard import arm_key
 from ..endpoints.joint.subjects import patients
 from ..endpoints.outcome import hard
@@ -73,7 +72,7 @@ def _compiled(s, plan):
         looks = {who: _look(s, of, known, who, cut) for who, _ in s.design.errors}
         return of, {k: known[k] for k in s.population.marginals}, looks
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def _look(s, of, known, who, cut):

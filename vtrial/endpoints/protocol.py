@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,7 +11,6 @@ from ..conduct import protocol, tally
 from ..conduct.measure import rows
 from ..library import organs, reporting
 from . import hard
-from .compiled import compiled
 from .people import flat, frame, people
 from .replicate import in_chunks, padded
 
@@ -65,7 +65,7 @@ def _compiled(arm, size):
         found, sound = means(arm, course, there, size)
         return found, (there & ~sound).reshape(len(index), size).sum(1)
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def means(arm, course, there, size):

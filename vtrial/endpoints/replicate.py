@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import TABLE, hard, share
-from .compiled import compiled
 
 CHUNK = 4096  # subjects a chunk: carry and constants fit the second-level cache
 
@@ -77,7 +76,7 @@ def _compiled(frame, endpoints, size):
         ]
         return jnp.stack(stats), jnp.sum(~sound & (jnp.arange(size) < jnp.max(sizes)))
 
-    return compiled(jax.vmap(one, (None, 0, None, 0, None)))
+    return jax.jit(jax.vmap(one, (None, 0, None, 0, None)))
 
 
 def _one(endpoint, options, look, counted):

@@ -7,7 +7,6 @@ are exact to 1e-6 or better for steps of a day.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -40,14 +39,10 @@ def heard(modes, dt, duration, kernel):
     """
     width = min(duration / dt, 1.0)
     pieces = [_points(8, 0.0, width), _points(12, width, 1.0)] if width < 1 else [_points(20, 0.0, 1.0)]
-    s, w = jnp.asarray(np.concatenate(pieces, 1), modes.rate.dtype)
-
-    def at(s, w):
-        weight = w * kernel(1 - s)
-        return weight * jnp.exp(-modes.rate * (s * dt)), weight * infused(modes, s * dt, duration).sum(0)
-
-    # all points in one call: written out one by one they were half of a trial's program, and of the time it takes to compile
-    decays, dose = jax.tree.map(lambda x: x.sum(0), jax.vmap(at)(s, w))
+    s, w = np.concatenate(pieces, 1)
+    weight = [w_i * kernel(1 - s_i) for s_i, w_i in zip(s, w, strict=True)]
+    decays = sum(a * jnp.exp(-modes.rate * (s_i * dt)) for s_i, a in zip(s, weight, strict=True))
+    dose = sum(a * infused(modes, s_i * dt, duration).sum(0) for s_i, a in zip(s, weight, strict=True))
     return tuple(decays), dose
 
 

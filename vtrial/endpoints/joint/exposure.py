@@ -17,7 +17,6 @@ import numpy as np
 
 from ... import pk, population
 from .. import survival
-from ..compiled import compiled
 from ..hard import arm_key
 from ..outcome import hard
 from ..outcome import setting as settings
@@ -110,7 +109,7 @@ def _compiled(plan, cut):
         where = flat(places, index, plan.setting.n)[0]
         return followed(plan, cut, numbers, values, where, keys, ids, others)
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def cohort(plan, cut, values, key, count, dealing):

@@ -2,12 +2,12 @@
 
 from functools import lru_cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ... import population
 from .. import replicate
-from ..compiled import compiled
 from ..hard import arm_key
 from ..outcome import replicate as outcomes
 from ..outcome import rows as outcome_rows
@@ -87,7 +87,7 @@ def _compiled(trial, plans, wanted):
         failed = sum((~_sound(p)).reshape(len(index), -1).sum(1) for p in of.values())
         return jnp.stack(stats + widths, 1), failed
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def patients_of(plan, numbers, values, places, key, index):

@@ -2,12 +2,12 @@
 
 from functools import lru_cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ... import population
 from .. import protocol, replicate
-from ..compiled import compiled
 from ..outcome import replicate as outcomes
 from ..outcome import rows as outcome_rows
 from ..outcome import summary
@@ -67,7 +67,7 @@ def _compiled(trial, plans):
             stats.append(outcome_rows.hard(r, trial, pairs, memo))
         return jnp.concatenate([*organs, jnp.stack(stats, 1)], 1), sum(failed)
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def _means(plan, p):

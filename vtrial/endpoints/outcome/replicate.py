@@ -8,7 +8,6 @@ import numpy as np
 
 from ... import population
 from .. import replicate
-from ..compiled import compiled
 from ..hard import arm_key
 from ..people import flat
 from . import hard, rows
@@ -65,7 +64,7 @@ def _compiled(trial, settings, wanted):
             widths.append(rows.width(r, trial, of, memo))
         return jnp.stack(stats + widths, 1), sum(seen[a]["failed"] for a in seen)
 
-    return compiled(run)
+    return jax.jit(run)
 
 
 def _dealt(s: Setting, values, places, key, index):
