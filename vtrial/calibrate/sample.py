@@ -72,8 +72,7 @@ def chains(
     """
     devices = jax.local_devices()
     lanes = min(len(devices), count)
-    keys = [jax.random.fold_in(jax.random.PRNGKey(seed), c) for c in range(count)]
-    begin = list(zip(keys, _starts(energy, warp, keys, spread), strict=True))
+    begin = list(_starts(energy, warp, count, seed, spread))
 
     def lane(d):
         with jax.default_device(devices[d]):
@@ -88,18 +87,19 @@ def chains(
     return np.asarray(jax.jit(jax.vmap(jax.vmap(warp)))(np.stack([o[0] for o in ordered]))), stats
 
 
-def _starts(energy, warp, keys, spread):
-    """Where chains begin, ``spread`` standard deviations wide: coordinates, energy and gradient of each.
+def _starts(energy, warp, count, seed, spread):
+    """Where chains begin, ``spread`` standard deviations wide: of each its key, and coordinates, energy and gradient.
 
     Left to NumPyro, the energy would run operation by operation and compile hundreds of programs. Taken of the scores it is
     one, the same whatever the warp, so that the next chains of a problem find it on the disk.
     """
     slope, there = jax.jit(jax.value_and_grad(energy)), jax.jit(lambda z: warp(z))
     back = jax.jit(lambda z, g: jax.vjp(warp, z)[1](g)[0])
-    for key in keys:
+    for c in range(count):
+        key = jax.random.fold_in(jax.random.PRNGKey(seed), c)
         z = spread * jax.random.normal(jax.random.fold_in(key, 1), (len(warp.m),))
         potential, gradient = slope(there(z))
-        yield jax.tree.map(np.asarray, ParamInfo(z, potential, back(z, gradient)))
+        yield key, jax.tree.map(np.asarray, ParamInfo(z, potential, back(z, gradient)))
 
 
 class _Job:
